@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client of one ETSI GS QKD 014 key server: the three methods of clause 5, over kept
+ * connections. Thread-safe: each call uses a connection of its own, taken from those that are
+ * idle; no lock is held while it waits. A forked child starts with no connection.
+ */
+#ifndef QKD_KEYS_CLIENT014_H
+#define QKD_KEYS_CLIENT014_H
+
+#include "base/deadline.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "etsi/etsi014.h"
+#include "net/endpoint.h"
+
+struct client014;
+
+/* Borrows the endpoint and the log for its lifetime. No network. NULL when out of memory. */
+struct client014 *client014_new(struct endpoint *endpoint, const struct log *log);
+
+/* Closes the idle connections; in a forked child it sends nothing. */
+void client014_free(struct client014 *client);
+
+/* All three: `peer_sae` is the other SAE; on false *status names the key server and its answer.
+ * *refusal (may be NULL) is set when the server answered something other than 200. */
+bool client014_get_status(struct client014 *client, const char *peer_sae,
+                          const struct deadline *deadline, struct etsi014_status *value,
+                          struct status *status);
+
+/* A reservation. Never repeated after the request may have reached the server. */
+bool client014_get_key(struct client014 *client, const char *peer_sae, size_t number,
+                       int64_t size_bits, const struct deadline *deadline,
+                       struct etsi014_container *container, enum etsi014_refusal *refusal,
+                       struct status *status);
+
+/* A claim. The answer holds exactly the IDs asked for, in the order asked. */
+bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const struct key_id *ids,
+                           size_t count, const struct deadline *deadline,
+                           struct etsi014_container *container, enum etsi014_refusal *refusal,
+                           struct status *status);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings of one end (interfaces: the provider's section of openssl.cnf), read once.
+ * A mistake does not prevent the object: it is kept as a fault, a sentence that names the
+ * setting, with which every later use fails. Immutable after settings_new; any thread may read.
+ */
+#ifndef QKD_KEYS_SETTINGS_H
+#define QKD_KEYS_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "net/endpoint.h"
+
+/* Who reserves the key of a handshake when our TLS client offers a group. */
+enum initiator { INITIATOR_CLIENT, INITIATOR_SERVER };
+
+enum setting_name {
+    SETTING_SAE,
+    SETTING_PEER,
+    SETTING_KME,
+    SETTING_CERT,
+    SETTING_KEY,
+    SETTING_CA,
+    SETTING_INITIATOR,
+    SETTING_TIMEOUT_MS,
+    SETTING_COUNT
+};
+
+enum { TIMEOUT_MS_DEFAULT = 1000, TIMEOUT_MS_MIN = 10, TIMEOUT_MS_MAX = 60000 };
+
+/* The name as written in openssl.cnf, for example "timeout-ms". */
+const char *setting_text(enum setting_name name);
+
+struct settings;
+
+/* values[i] is the text given for setting i, or NULL; borrowed. Reads the files that cert, key
+ * and ca name. NULL only when out of memory. */
+struct settings *settings_new(const char *const values[static SETTING_COUNT]);
+void settings_free(struct settings *settings);
+
+/* Whether nothing at all was set: nobody asked for QKD in this process. */
+bool settings_absent(const struct settings *settings);
+
+/* The first mistake; OUTCOME_OK when there is none. Everything below is valid only then. */
+const struct status *settings_fault(const struct settings *settings);
+
+const char *settings_sae(const struct settings *settings);
+const char *settings_peer(const struct settings *settings);
+const char *settings_kme(const struct settings *settings); /* the URL as given */
+enum initiator settings_initiator(const struct settings *settings);
+int settings_timeout_ms(const struct settings *settings);
+struct endpoint *settings_endpoint(const struct settings *settings); /* borrowed; locks itself */
+
+#endif
