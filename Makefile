@@ -1,0 +1,40 @@
+# qkd-provider: the front door. Debian and Ubuntu; everything else is CMake.
+#
+#   make demo    sets up, builds, and shows TLS handshakes keyed by QKD and a KEM
+#   make test    sets up, builds (twice: plain and with sanitizers), runs every test
+#   make bench   sets up, builds, measures
+#   make         sets up and builds
+#   make clean   removes build/ (the OpenSSL that was built stays in the user's cache)
+#
+# OPENSSL_ROOT=/prefix make ...   uses that OpenSSL (>= 3.5)
+JOBS ?= 2
+
+.DELETE_ON_ERROR:
+.PHONY: build setup demo test test-asan bench lint clean
+
+build: setup
+	@scripts/build.sh build
+
+setup:
+	@scripts/setup.sh
+
+demo: build
+	@scripts/demo.sh build
+
+# One CTest run: build/ takes in the tests of build/asan, whose names begin with "asan.".
+test: build
+	@scripts/build.sh build/asan address,undefined
+	@ctest --test-dir build -j$(JOBS) --output-on-failure
+
+test-asan: build
+	@scripts/build.sh build/asan address,undefined
+	@ctest --test-dir build/asan -j$(JOBS) --output-on-failure
+
+bench: build
+	@bench/run.py
+
+lint:
+	@scripts/lint.sh
+
+clean:
+	rm -rf build

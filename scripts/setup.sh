@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs the distribution's packages that are missing (Debian and Ubuntu).
+# Does nothing, and asks for no rights, when all are there.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+
+packages=(
+	build-essential # C compiler, linker, binutils
+	cmake           # describes the build
+	ninja-build     # runs it
+	pkg-config      # finds the libraries below
+	git             # the version control that this tree came with
+	libssl-dev      # headers that libevent needs; the OpenSSL itself where it is new enough
+	libevent-dev    # sockets of the key server
+	libjansson-dev  # JSON of ETSI GS QKD 014
+	libconfig-dev   # configuration files of the key server
+	uthash-dev      # hash tables of the key server
+	libcmocka-dev   # unit tests
+	python3         # system tests and measurements
+	curl            # a client that is not ours, for the key server's tests
+	openssl         # the system's own OpenSSL, for tests against it
+	ca-certificates # what a download from an https mirror is checked against
+	dpkg-dev        # unpacks the source package of OpenSSL
+	valgrind        # memory checks
+)
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+	say "not Debian or Ubuntu: please see to these yourself: ${packages[*]}"
+	exit 0
+fi
+
+missing=()
+# shellcheck disable=SC2016 # dpkg-query's own variables
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+for package in "${packages[@]}"; do
+	grep -qx "installed $package" <<<"$installed" || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+say "installing: ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quietly "$log" as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
+say "package lists are fresh; downloading and unpacking"
+quietly "$log" as_root env DEBIAN_FRONTEND=noninteractive \
+	apt-get -q -y --no-install-recommends install "${missing[@]}"
+say "installed ${#missing[@]} packages"
