@@ -14,6 +14,7 @@ packages=(
 	git             # the version control that this tree came with
 	libssl-dev      # headers that libevent needs; the OpenSSL itself where it is new enough
 	libevent-dev    # sockets of the key server
+	libc-ares-dev   # names of key servers, resolved within a time limit
 	libjansson-dev  # JSON of ETSI GS QKD 014
 	libconfig-dev   # configuration files of the key server
 	uthash-dev      # hash tables of the key server

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The options of every subcommand that talks to a key server: --config FILE names an
+ * openssl.cnf (without any of them $OPENSSL_CONF does), and --kme, --sae, --peer, --cert, --key,
+ * --ca, --timeout-ms come before what the file says.
+ */
+#ifndef QKD_CTL_KME_OPTIONS_H
+#define QKD_CTL_KME_OPTIONS_H
+
+#include "base/deadline.h"
+#include "base/status.h"
+#include "ctl/options.h"
+#include "keys/client014.h"
+#include "keys/settings.h"
+
+enum { KME_OPTION_COUNT = SETTING_COUNT /* the settings but for the initiator, and --config */ };
+
+struct kme_options {
+    const char *config;
+    const char *given[SETTING_COUNT]; /* by option; NULL = not given */
+};
+
+/* What the help of such a subcommand says about them. */
+#define KME_OPTIONS_HELP                                                                           \
+    "\n"                                                                                           \
+    "Which key server, and as whom:\n"                                                             \
+    "  --config FILE   an openssl.cnf with the provider's section (default $OPENSSL_CONF)\n"       \
+    "  --kme URL  --sae ID  --peer ID  --cert FILE  --key FILE  --ca FILE  --timeout-ms N\n"       \
+    "                  come before what the file says; all of them given, no file is needed\n"
+
+/* Fills in the first KME_OPTION_COUNT rows of an option table. */
+void kme_options_rows(struct kme_options *options, struct option_row rows[static KME_OPTION_COUNT]);
+
+struct kme_session {
+    char *from_file[SETTING_COUNT];
+    struct settings *settings;
+    struct client014 *client;
+    struct deadline deadline; /* timeout-ms from when the session was opened */
+};
+
+/* No network. On false nothing is left to close. */
+bool kme_session_open(const struct kme_options *options, struct kme_session *session,
+                      struct status *status);
+void kme_session_close(struct kme_session *session);
+
+#endif

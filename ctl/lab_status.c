@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+#include <libconfig.h>
+
+#include "ctl/command.h"
+#include "ctl/lab.h"
+#include "ctl/options.h"
+
+enum { ASK_LIMIT_MS = 2000 };
+
+/* The simulated channel's rate as the key server's file has it; 0 when that cannot be read. */
+static int64_t simulated_rate_bps(const struct lab *lab, enum lab_kme kme)
+{
+    struct status status = STATUS_INIT;
+    char path[PATH_MAX];
+    long long wide = 0;
+    config_t config;
+    int value = 0;
+
+    if (!lab_path(lab, path, &status, "%s.conf", lab_kme_name(kme)))
+        return 0;
+    config_init(&config);
+    if (config_read_file(&config, path) == CONFIG_TRUE &&
+        config_lookup_int64(&config, "link.simulated_rate_bps", &wide) != CONFIG_TRUE &&
+        config_lookup_int(&config, "link.simulated_rate_bps", &value) == CONFIG_TRUE)
+        wide = value;
+    config_destroy(&config);
+    return wide;
+}
+
+static void print_row(const struct lab *lab, enum lab_kme kme, const struct lab_kme_state *state)
+{
+    if (!state->metrics_known) {
+        printf("%-6s %8ld  %-8s %s\n", lab_kme_name(kme), (long)lab->pids[kme],
+               state->running ? "running" : "down", state->health);
+        return;
+    }
+    printf("%-6s %8ld  %-8s %-5s %15" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64 "  %s\n",
+           lab_kme_name(kme), (long)lab->pids[kme], "running", state->link_up ? "up" : "down",
+           state->available_bits, state->delivered_to_initiators, state->delivered_to_responders,
+           simulated_rate_bps(lab, kme), state->health);
+}
+
+static json_t *row_json(const struct lab *lab, enum lab_kme kme, const struct lab_kme_state *state)
+{
+    return json_pack("{s:s, s:i, s:b, s:b, s:s, s:b, s:I, s:I, s:I, s:I}", "name",
+                     lab_kme_name(kme), "pid", (int)lab->pids[kme], "running", (int)state->running,
+                     "healthy", (int)state->healthy, "health", state->health, "link_up",
+                     (int)state->link_up, "available_bits", (json_int_t)state->available_bits,
+                     "keys_delivered_to_initiators", (json_int_t)state->delivered_to_initiators,
+                     "keys_delivered_to_responders", (json_int_t)state->delivered_to_responders,
+                     "simulated_rate_bps", (json_int_t)simulated_rate_bps(lab, kme));
+}
+
+static bool print_json(const struct lab *lab, const struct lab_kme_state *states,
+                       struct status *status)
+{
+    json_t *servers = json_array(), *whole = json_object();
+    char *text = NULL;
+
+    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+        json_array_append_new(servers, row_json(lab, kme, &states[kme]));
+    json_object_set(whole, "servers", servers);
+    json_object_set_new(whole, "quantum_channel", json_string("simulated"));
+    if (json_array_size(servers) == LAB_KME_COUNT)
+        text = json_dumps(whole, JSON_INDENT(2));
+    if (text != NULL)
+        puts(text);
+    free(text);
+    json_decref(servers);
+    json_decref(whole);
+    return text != NULL || status_fail(status, OUTCOME_INTERNAL, "out of memory for JSON");
+}
+
+static void print_table(const struct lab *lab, const struct lab_kme_state *states)
+{
+    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %10s  %s\n", "server", "PID", "process", "link",
+           "available bits", "initiator", "responder", "link", "health");
+    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %10s\n", "", "", "", "", "", "keys", "keys",
+           "bit/s");
+    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+        print_row(lab, kme, &states[kme]);
+    puts("The quantum channel of this laboratory is simulated.");
+}
+
+static enum exit_code run(int argc, char **argv)
+{
+    struct deadline deadline = deadline_in_ms(ASK_LIMIT_MS);
+    struct lab_kme_state states[LAB_KME_COUNT];
+    struct status status = STATUS_INIT;
+    const char *words[1];
+    size_t word_count;
+    bool json = false;
+    struct lab lab;
+    const struct option_row rows[] = {{"json", OPTION_FLAG, {.flag = &json}, 0, 0}};
+
+    if (!options_parse(rows, 1, argc, argv, words, 1, &word_count, &status) || word_count != 1) {
+        status_fail(&status, OUTCOME_INPUT, "lab status needs a folder");
+        return command_misused(&status, "lab");
+    }
+    if (!lab_open(words[0], false, &lab, &status))
+        return command_failed(&status);
+    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+        lab_kme_ask(&lab, kme, &deadline, &states[kme]);
+    if (!json)
+        print_table(&lab, states);
+    else if (!print_json(&lab, states, &status))
+        return command_failed(&status);
+    return states[LAB_KME_A].healthy && states[LAB_KME_B].healthy ? EXIT_DONE : EXIT_FAILED;
+}
+
+const struct command lab_command_status = {.name = "status", .run = run};
