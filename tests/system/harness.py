@@ -6,7 +6,6 @@ CTest sets QKD_BUILD_DIR and QKD_OPENSSL_ROOT (and QKD_ASAN_RUNTIME for a build 
 sanitizers); by hand, `. build/env.sh` is enough for the first.
 """
 import contextlib
-import fcntl
 import os
 import pathlib
 import random
@@ -101,20 +100,16 @@ class PortBlock:
     FIRST, LAST = 20000, 31980  # below the ports that the kernel hands out
 
     def __init__(self):
-        folder = pathlib.Path(tempfile.gettempdir()) / f"qkd-test-ports-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
         blocks = list(range(self.FIRST, self.LAST, self.SIZE))
         random.SystemRandom().shuffle(blocks)
         for base in blocks:
-            self._lock = open(folder / str(base), "w", encoding="ascii")
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self._lock.close()
-                continue
-            if all(_is_free(base + offset) for offset in range(self.SIZE)):
-                self.base = base
-                return
+            # An abstract name leaves no file behind and belongs to this network namespace.
+            self._lock = socket.socket(socket.AF_UNIX)
+            with contextlib.suppress(OSError):
+                self._lock.bind(f"\0qkd-test-ports-{base}")
+                if all(_is_free(base + offset) for offset in range(self.SIZE)):
+                    self.base = base
+                    return
             self._lock.close()
         raise HarnessError("no free block of ports")
 
@@ -433,7 +428,9 @@ class ClientResult:
         self.log = log
         self.elapsed_s = elapsed_s
         self.group = negotiated_group(stdout)
-        self.connected = re.search(r"^(New|Reused), TLSv1\.3,", stdout, re.M) is not None
+        # s_client prints the session of a handshake that failed half way, too.
+        self.connected = (returncode == 0 and
+                          re.search(r"^(New|Reused), TLSv1\.3,", stdout, re.M) is not None)
 
     def __str__(self):
         return (f"s_client: exit {self.returncode}, group {self.group}\n--- stdout\n{self.stdout}"
