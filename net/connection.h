@@ -25,7 +25,8 @@ struct connection *connection_open(struct endpoint *endpoint, const struct deadl
 /* Ends it with close_notify if that needs no waiting. NULL is allowed. */
 void connection_close(struct connection *connection);
 
-/* For a forked child: closes the descriptor and frees, sending nothing. NULL is allowed. */
+/* Closes the descriptor and frees, sending nothing: in a forked child the TLS session is the
+ * parent's. NULL is allowed. */
 void connection_abandon(struct connection *connection);
 
 bool connection_send(struct connection *connection, const void *data, size_t length,

@@ -46,11 +46,10 @@ void endpoint_free(struct endpoint *endpoint);
 
 const struct endpoint_address *endpoint_address(const struct endpoint *endpoint);
 
-struct ssl_st;
+struct tls_context;
 
-/* A new TLS client object for one connection, with peer verification for the endpoint's host.
- * Owned by the caller. NULL, and *status filled in (OUTCOME_CONFIG names the file's role),
- * when the PEM contents are unusable. Leaves the error queue as it found it. */
-struct ssl_st *endpoint_new_tls(struct endpoint *endpoint, struct status *status);
+/* The TLS context of connections to here, borrowed. NULL, and *status filled in
+ * (OUTCOME_CONFIG names the setting at fault), when the PEM contents are unusable. */
+struct tls_context *endpoint_tls(struct endpoint *endpoint, struct status *status);
 
 #endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/connection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+#include "net/resolve.h"
+#include "net/tls_context.h"
+
+enum { RECEIVE_CHUNK_BYTES = 4096 };
+
+struct connection {
+    int fd;
+    SSL *ssl;
+};
+
+/* Waits until the socket has one of the events; false when the deadline came first. */
+static bool wait_for(int fd, short events, const struct deadline *deadline, const char *what,
+                     struct status *status)
+{
+    struct pollfd polled = {.fd = fd, .events = events};
+
+    for (;;) {
+        int left_ms = deadline_left_ms(deadline);
+        int ready = left_ms > 0 ? poll(&polled, 1, left_ms) : 0;
+
+        if (ready > 0)
+            return true;
+        if (ready == 0)
+            return status_fail(status, OUTCOME_TIMEOUT, "the time budget ended while %s", what);
+        if (errno != EINTR)
+            return status_fail(status, OUTCOME_INTERNAL, "poll failed while %s: %s", what,
+                               strerror(errno));
+    }
+}
+
+static bool finish_connect(int fd, const struct deadline *deadline, struct status *status)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    if (!wait_for(fd, POLLOUT, deadline, "connecting", status))
+        return false;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
+    return error == 0 || status_fail(status, OUTCOME_KME, "connect: %s", strerror(error));
+}
+
+static int connect_to(const struct sockaddr *address, socklen_t length,
+                      const struct deadline *deadline, struct status *status)
+{
+    int on = 1, fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        status_fail(status, OUTCOME_KME, "socket: %s", strerror(errno));
+        return -1;
+    }
+    if (connect(fd, address, length) != 0 && errno != EINPROGRESS)
+        status_fail(status, OUTCOME_KME, "connect: %s", strerror(errno));
+    else if (finish_connect(fd, deadline, status)) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+/* Every address gets an equal part of what is left, so that a dead one leaves time for others. */
+static int connect_any(const struct resolved *resolved, const struct deadline *deadline,
+                       struct status *status)
+{
+    for (size_t i = 0; i < resolved->count; i++) {
+        size_t remaining = resolved->count - i;
+        struct deadline part = remaining == 1
+                                   ? *deadline
+                                   : deadline_in_ms(deadline_left_ms(deadline) / (int)remaining);
+        struct status attempt = STATUS_INIT;
+        int fd = connect_to((const struct sockaddr *)&resolved->entries[i].address,
+                            resolved->entries[i].length, &part, &attempt);
+
+        if (fd >= 0)
+            return fd;
+        if (remaining == 1)
+            status_fail(status, attempt.outcome, "%s", attempt.text);
+    }
+    return -1;
+}
+
+/* SSL_get_error() is of no use here: it answers from the thread's error queue, in which the
+ * application may have left errors of its own. */
+static short wanted_events(const SSL *ssl)
+{
+    if (SSL_want_read(ssl) && BIO_should_read(SSL_get_rbio(ssl)))
+        return POLLIN;
+    if (SSL_want_write(ssl) && BIO_should_write(SSL_get_wbio(ssl)))
+        return POLLOUT;
+    return 0;
+}
+
+static bool was_closed(const SSL *ssl)
+{
+    return (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+/* After an SSL call that did not succeed: true = the socket is ready, repeat the call. */
+static bool wait_for_tls(struct connection *connection, const char *what,
+                         const struct deadline *deadline, struct status *status)
+{
+    int saved_errno = errno;
+    short events = wanted_events(connection->ssl);
+
+    if (events != 0)
+        return wait_for(connection->fd, events, deadline, what, status);
+    if (was_closed(connection->ssl))
+        return status_fail(status, OUTCOME_KME, "it closed the connection while %s", what);
+    if (saved_errno != 0)
+        return status_fail(status, OUTCOME_KME, "the connection broke while %s: %s", what,
+                           strerror(saved_errno));
+    return status_fail(status, OUTCOME_KME, "TLS failed while %s: %s", what,
+                       tls_failure_reason(connection->ssl));
+}
+
+static bool handshake(struct connection *connection, const struct deadline *deadline,
+                      struct status *status)
+{
+    for (;;) {
+        errno = 0;
+        if (SSL_do_handshake(connection->ssl) == 1)
+            return true;
+        if (!wait_for_tls(connection, "making a TLS connection", deadline, status))
+            return false;
+    }
+}
+
+static struct connection *wrap(struct endpoint *endpoint, int fd, struct status *status)
+{
+    struct tls_context *tls = endpoint_tls(endpoint, status);
+    struct connection *connection = tls != NULL ? OPENSSL_zalloc(sizeof(*connection)) : NULL;
+
+    if (connection == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for a connection");
+        return NULL;
+    }
+    connection->fd = fd;
+    connection->ssl = tls_context_client(tls, fd, endpoint_address(endpoint)->host, status);
+    if (connection->ssl != NULL)
+        return connection;
+    OPENSSL_free(connection);
+    return NULL;
+}
+
+struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,
+                                   struct status *status)
+{
+    struct connection *connection = NULL;
+    struct resolved resolved;
+    int fd;
+
+    if (endpoint_tls(endpoint, status) == NULL ||
+        !resolve(endpoint_address(endpoint), &resolved, deadline, status))
+        return NULL;
+    fd = connect_any(&resolved, deadline, status);
+    if (fd < 0)
+        return NULL;
+    ERR_set_mark();
+    connection = wrap(endpoint, fd, status);
+    if (connection == NULL)
+        close(fd);
+    else if (!handshake(connection, deadline, status)) {
+        connection_abandon(connection);
+        connection = NULL;
+    }
+    ERR_pop_to_mark();
+    return connection;
+}
+
+void connection_abandon(struct connection *connection)
+{
+    if (connection == NULL)
+        return;
+    close(connection->fd);
+    SSL_set_quiet_shutdown(connection->ssl, 1);
+    SSL_free(connection->ssl);
+    OPENSSL_free(connection);
+}
+
+void connection_close(struct connection *connection)
+{
+    if (connection == NULL)
+        return;
+    ERR_set_mark();
+    if (SSL_is_init_finished(connection->ssl))
+        SSL_shutdown(connection->ssl);
+    ERR_pop_to_mark();
+    connection_abandon(connection);
+}
+
+static bool send_all(struct connection *connection, const uint8_t *data, size_t length,
+                     const struct deadline *deadline, struct status *status)
+{
+    while (length > 0) {
+        size_t written = 0;
+
+        errno = 0;
+        if (SSL_write_ex(connection->ssl, data, length, &written) == 1) {
+            data += written;
+            length -= written;
+        } else if (!wait_for_tls(connection, "sending the request", deadline, status)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool connection_send(struct connection *connection, const void *data, size_t length,
+                     const struct deadline *deadline, struct status *status)
+{
+    bool ok;
+
+    ERR_set_mark();
+    ok = send_all(connection, data, length, deadline, status);
+    ERR_pop_to_mark();
+    return ok;
+}
+
+static bool receive_some(struct connection *connection, struct buf *into, bool *ended,
+                         const struct deadline *deadline, struct status *status)
+{
+    uint8_t *to = buf_reserve(into, RECEIVE_CHUNK_BYTES);
+
+    if (to == NULL)
+        return status_fail(status, OUTCOME_KME, "its answer exceeds %zu octets", into->max_bytes);
+    for (;;) {
+        size_t got = 0;
+
+        errno = 0;
+        if (SSL_read_ex(connection->ssl, to, RECEIVE_CHUNK_BYTES, &got) == 1) {
+            into->length += got;
+            return true;
+        }
+        if (was_closed(connection->ssl)) {
+            *ended = true;
+            return true;
+        }
+        if (!wait_for_tls(connection, "waiting for the answer", deadline, status))
+            return false;
+    }
+}
+
+bool connection_receive(struct connection *connection, struct buf *into, bool *ended,
+                        const struct deadline *deadline, struct status *status)
+{
+    bool ok;
+
+    *ended = false;
+    ERR_set_mark();
+    ok = receive_some(connection, into, ended, deadline, status);
+    ERR_pop_to_mark();
+    return ok;
+}
+
+bool connection_is_stale(struct connection *connection)
+{
+    struct pollfd polled = {.fd = connection->fd, .events = POLLIN};
+
+    return SSL_has_pending(connection->ssl) != 0 || poll(&polled, 1, 0) != 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/resolve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include <ares.h>
+
+struct query {
+    struct resolved *resolved;
+    bool done;
+    int code;
+};
+
+static void on_answer(void *argument, int code, int timeouts, struct ares_addrinfo *answer)
+{
+    struct query *query = argument;
+
+    (void)timeouts;
+    query->done = true;
+    query->code = code;
+    for (const struct ares_addrinfo_node *node = answer != NULL ? answer->nodes : NULL;
+         node != NULL && query->resolved->count < RESOLVE_MAX_ADDRESSES; node = node->ai_next) {
+        size_t place = query->resolved->count++;
+
+        memcpy(&query->resolved->entries[place].address, node->ai_addr, node->ai_addrlen);
+        query->resolved->entries[place].length = node->ai_addrlen;
+    }
+    ares_freeaddrinfo(answer);
+}
+
+static nfds_t wanted_sockets(ares_channel channel, struct pollfd *polled)
+{
+    ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
+    int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+    nfds_t count = 0;
+
+    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+        short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
+                               (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+
+        if (events != 0)
+            polled[count++] = (struct pollfd){.fd = sockets[i], .events = events};
+    }
+    return count;
+}
+
+static void wait_once(ares_channel channel, const struct deadline *deadline)
+{
+    struct pollfd polled[ARES_GETSOCK_MAXNUM];
+    struct timeval limit, next, *timeout;
+    nfds_t count = wanted_sockets(channel, polled);
+    int left_ms = deadline_left_ms(deadline);
+
+    limit = (struct timeval){left_ms / 1000, left_ms % 1000 * 1000};
+    timeout = ares_timeout(channel, &limit, &next);
+    if (poll(polled, count, (int)(timeout->tv_sec * 1000 + timeout->tv_usec / 1000 + 1)) <= 0) {
+        ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+        return;
+    }
+    for (nfds_t i = 0; i < count; i++)
+        ares_process_fd(channel, polled[i].revents & ~POLLOUT ? polled[i].fd : ARES_SOCKET_BAD,
+                        polled[i].revents & POLLOUT ? polled[i].fd : ARES_SOCKET_BAD);
+}
+
+static bool judge(const struct query *query, const struct endpoint_address *name,
+                  struct status *status)
+{
+    if (!query->done)
+        return status_fail(status, OUTCOME_TIMEOUT,
+                           "the name '%s' was not resolved within the time budget", name->host);
+    if (query->code != ARES_SUCCESS)
+        return status_fail(status, OUTCOME_KME, "cannot resolve the name '%s': %s", name->host,
+                           ares_strerror(query->code));
+    if (query->resolved->count == 0)
+        return status_fail(status, OUTCOME_KME, "the name '%s' has no address", name->host);
+    return true;
+}
+
+bool resolve(const struct endpoint_address *name, struct resolved *resolved,
+             const struct deadline *deadline, struct status *status)
+{
+    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct query query = {.resolved = resolved};
+    ares_channel channel;
+    bool ok;
+
+    resolved->count = 0;
+    if (ares_init(&channel) != ARES_SUCCESS)
+        return status_fail(status, OUTCOME_INTERNAL, "cannot set up name resolution for '%s'",
+                           name->host);
+    ares_getaddrinfo(channel, name->host, name->port, &hints, on_answer, &query);
+    while (!query.done && !deadline_passed(deadline))
+        wait_once(channel, deadline);
+    ok = judge(&query, name, status);
+    ares_destroy(channel); /* calls on_answer for what is still open */
+    return ok;
+}

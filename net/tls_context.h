@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS to a key server: a library context of its own with the default provider only, and an
+ * SSL_CTX in which everything that matters is set explicitly, because the system-wide section
+ * of openssl.cnf reaches private library contexts too (up to OpenSSL 3.6).
+ */
+#ifndef QKD_NET_TLS_CONTEXT_H
+#define QKD_NET_TLS_CONTEXT_H
+
+#include <openssl/ssl.h>
+
+#include "base/buf.h"
+#include "base/status.h"
+#include "net/endpoint.h"
+
+struct tls_identity {
+    const struct buf *cert_pem;
+    const struct buf *key_pem;
+    const struct buf *ca_pem;
+};
+
+struct tls_context;
+
+/* Parses the three PEM texts and checks that key and certificate belong together. */
+struct tls_context *tls_context_new(const struct tls_identity *identity, struct status *status);
+void tls_context_free(struct tls_context *context);
+
+/* A client on a connected socket, which it does not own. The peer's certificate must be valid
+ * for `host` (DNS name or IP address). */
+SSL *tls_context_client(struct tls_context *context, int fd, const char *host,
+                        struct status *status);
+
+/* The best single explanation of a TLS failure: the verification result if the certificate was
+ * refused, else the newest reason of the error queue. Never NULL. */
+const char *tls_failure_reason(const SSL *ssl);
+
+#endif
