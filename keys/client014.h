@@ -18,7 +18,7 @@ struct client014;
 /* Borrows the endpoint and the log for its lifetime. No network. NULL when out of memory. */
 struct client014 *client014_new(struct endpoint *endpoint, const struct log *log);
 
-/* Closes the idle connections; in a forked child it sends nothing. */
+/* Drops the idle connections and sends nothing: this runs in forked children and at exit. */
 void client014_free(struct client014 *client);
 
 /* All three: `peer_sae` is the other SAE; on false *status names the key server and its answer.

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keys/client014.h"
+
+#include <openssl/crypto.h>
+
+#include "keys/exchange014.h"
+
+enum {
+    REQUEST_MAX_BYTES = 32768,
+    ANSWER_MAX_BYTES = 4096, /* of an answer that holds no keys, and the room around those */
+    KEY_ENTRY_BYTES = 1024   /* room for one key beside its base64 text */
+};
+
+struct client014 {
+    struct exchange014 exchange;
+};
+
+struct client014 *client014_new(struct endpoint *endpoint, const struct log *log)
+{
+    struct client014 *client = OPENSSL_zalloc(sizeof(*client));
+
+    if (client == NULL)
+        return NULL;
+    client->exchange.endpoint = endpoint;
+    client->exchange.log = log;
+    client->exchange.pool = connection_pool_new();
+    if (client->exchange.pool == NULL) {
+        OPENSSL_free(client);
+        return NULL;
+    }
+    return client;
+}
+
+void client014_free(struct client014 *client)
+{
+    if (client == NULL)
+        return;
+    connection_pool_free(client->exchange.pool);
+    OPENSSL_free(client);
+}
+
+static const struct endpoint_address *address_of(const struct client014 *client)
+{
+    return endpoint_address(client->exchange.endpoint);
+}
+
+/* Every failure of a call names the key server, here and nowhere else. */
+static bool name_kme(const struct client014 *client, struct status *status)
+{
+    return status_prefix(status, "KME %s:%s", address_of(client)->host, address_of(client)->port);
+}
+
+static const enum outcome outcome_of_refusal[] = {
+    [ETSI014_REFUSED_NOT_FOUND] = OUTCOME_PEER,   [ETSI014_REFUSED_EXHAUSTED] = OUTCOME_EXHAUSTED,
+    [ETSI014_REFUSED_UNAUTHORISED] = OUTCOME_KME, [ETSI014_REFUSED_REQUEST] = OUTCOME_KME,
+    [ETSI014_REFUSED_SERVER] = OUTCOME_KME,
+};
+
+static bool judge(enum etsi014_method method, const struct http_response *response,
+                  enum etsi014_refusal *refusal, struct status *status)
+{
+    char message[ETSI014_MESSAGE_MAX_CHARS + 1];
+    enum etsi014_refusal found;
+
+    if (response->code == 200)
+        return true;
+    found = etsi014_refusal_classify(method, response->code, response->body.data,
+                                     response->body.length, message);
+    if (refusal != NULL)
+        *refusal = found;
+    return status_fail(status, outcome_of_refusal[found], "it answered HTTP %d%s%s%s",
+                       response->code, message[0] != '\0' ? " \"" : "", message,
+                       message[0] != '\0' ? "\"" : " without a message");
+}
+
+/* `body` is the JSON of a POST, or NULL for a GET. The caller frees the response in any case. */
+static bool call(struct client014 *client, const char *peer_sae, enum etsi014_method method,
+                 const struct buf *body, enum repeatable repeatable,
+                 const struct deadline *deadline, struct http_response *response,
+                 enum etsi014_refusal *refusal, struct status *status)
+{
+    struct buf request, path;
+    bool ok;
+
+    buf_init(&request, REQUEST_MAX_BYTES);
+    buf_init(&path, ETSI014_PATH_MAX_CHARS + 1);
+    etsi014_put_path(&path, peer_sae, method);
+    buf_put_u8(&path, '\0');
+    if (path.failed || (body != NULL && body->failed))
+        ok = status_fail(status, OUTCOME_INPUT, "the request for peer '%s' is too long", peer_sae);
+    else {
+        http_put_request(&request, address_of(client)->host, address_of(client)->port,
+                         (const char *)path.data, body);
+        ok = exchange014(&client->exchange, &request, repeatable, deadline, response, status) &&
+             judge(method, response, refusal, status);
+    }
+    buf_free(&path);
+    buf_free(&request);
+    return ok;
+}
+
+bool client014_get_status(struct client014 *client, const char *peer_sae,
+                          const struct deadline *deadline, struct etsi014_status *value,
+                          struct status *status)
+{
+    struct http_response response;
+    bool ok;
+
+    http_response_init(&response, ANSWER_MAX_BYTES);
+    ok = (call(client, peer_sae, ETSI014_GET_STATUS, NULL, REPEAT_ONCE, deadline, &response, NULL,
+               status) &&
+          etsi014_status_parse(response.body.data, response.body.length, value, status)) ||
+         name_kme(client, status);
+    http_response_free(&response);
+    return ok;
+}
+
+static size_t container_max_bytes(size_t number)
+{
+    return ANSWER_MAX_BYTES + number * (KEY_ENTRY_BYTES + (size_t)SECRET_MAX_BYTES * 4 / 3);
+}
+
+static bool get_container(struct client014 *client, const char *peer_sae,
+                          enum etsi014_method method, const struct buf *body, size_t number,
+                          enum repeatable repeatable, const struct deadline *deadline,
+                          struct etsi014_container *container, enum etsi014_refusal *refusal,
+                          struct status *status)
+{
+    struct http_response response;
+    bool ok;
+
+    container->count = 0;
+    http_response_init(&response, container_max_bytes(number));
+    ok = call(client, peer_sae, method, body, repeatable, deadline, &response, refusal, status) &&
+         etsi014_container_parse((char *)response.body.data, response.body.length, container,
+                                 status);
+    if (ok && container->count != number)
+        ok = status_fail(status, OUTCOME_KME, "it answered with %zu keys instead of %zu",
+                         container->count, number);
+    http_response_free(&response);
+    return ok;
+}
+
+static bool check_sizes(const struct etsi014_container *container, int64_t size_bits,
+                        struct status *status)
+{
+    for (size_t i = 0; i < container->count; i++) {
+        size_t got_bytes = container->keys[i].key->size_bytes;
+
+        if (got_bytes * 8 != (size_t)size_bits)
+            return status_fail(status, OUTCOME_KME,
+                               "it answered with a key of %zu bits instead of %lld", got_bytes * 8,
+                               (long long)size_bits);
+    }
+    return true;
+}
+
+bool client014_get_key(struct client014 *client, const char *peer_sae, size_t number,
+                       int64_t size_bits, const struct deadline *deadline,
+                       struct etsi014_container *container, enum etsi014_refusal *refusal,
+                       struct status *status)
+{
+    struct buf body;
+    bool ok;
+
+    buf_init(&body, REQUEST_MAX_BYTES);
+    etsi014_key_request_put(&body, (int64_t)number, size_bits);
+    ok = (get_container(client, peer_sae, ETSI014_GET_KEY, &body, number, REPEAT_NEVER, deadline,
+                        container, refusal, status) &&
+          check_sizes(container, size_bits, status)) ||
+         name_kme(client, status);
+    buf_free(&body);
+    if (!ok)
+        etsi014_container_free(container);
+    return ok;
+}
+
+/* Servers answer in any order; afterwards keys[i] is the one of ids[i]. */
+static bool sort_by_request(struct etsi014_container *container, const struct key_id *ids,
+                            struct status *status)
+{
+    for (size_t i = 0; i < container->count; i++) {
+        size_t found = i;
+        struct etsi014_key swapped;
+        char text[KEY_ID_TEXT_CHARS + 1];
+
+        while (found < container->count && !key_id_equal(&container->keys[found].id, &ids[i]))
+            found++;
+        if (found == container->count) {
+            key_id_format(&ids[i], text);
+            return status_fail(status, OUTCOME_KME, "its answer lacks key_ID %s", text);
+        }
+        swapped = container->keys[i];
+        container->keys[i] = container->keys[found];
+        container->keys[found] = swapped;
+    }
+    return true;
+}
+
+bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const struct key_id *ids,
+                           size_t count, const struct deadline *deadline,
+                           struct etsi014_container *container, enum etsi014_refusal *refusal,
+                           struct status *status)
+{
+    struct buf body;
+    bool ok;
+
+    buf_init(&body, REQUEST_MAX_BYTES);
+    etsi014_key_ids_put(&body, ids, count);
+    /* A repeated claim is refused if the first one was served: it cannot deliver a key twice. */
+    ok = (get_container(client, peer_sae, ETSI014_GET_KEY_IDS, &body, count, REPEAT_ONCE, deadline,
+                        container, refusal, status) &&
+          sort_by_request(container, ids, status)) ||
+         name_kme(client, status);
+    buf_free(&body);
+    if (!ok)
+        etsi014_container_free(container);
+    return ok;
+}
