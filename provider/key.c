@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/key.h"
+
+#include <string.h>
+
+#include "provider/share.h"
+
+struct key *key_new(struct context *context, enum group_index index)
+{
+    struct key *key = OPENSSL_zalloc(sizeof(*key));
+
+    if (key == NULL)
+        return NULL;
+    key->context = context;
+    key->group = &groups[index];
+    key->state = KEY_EMPTY;
+    return key;
+}
+
+void key_free(struct key *key)
+{
+    if (key == NULL)
+        return;
+    offer_free(key->offer);
+    EVP_PKEY_free(key->inner);
+    OPENSSL_free(key->share);
+    OPENSSL_free(key);
+}
+
+static bool out_of_memory(struct status *status)
+{
+    return status_fail(status, OUTCOME_INTERNAL, "out of memory for a key");
+}
+
+/* Frozen here: libssl reads it twice, and once more after a HelloRetryRequest with a cookie. */
+static bool make_share(struct key *key, const uint8_t *inner_public, size_t inner_bytes,
+                       struct status *status)
+{
+    key->share = OPENSSL_malloc(share_bytes(inner_bytes));
+    if (key->share == NULL)
+        return out_of_memory(status);
+    memcpy(key->share, inner_public, inner_bytes);
+    share_set_key_id(key->share, inner_bytes, &key->key_id);
+    key->share_length = share_bytes(inner_bytes);
+    return true;
+}
+
+/* Reserves if our client is to be the initiator; else the zero ID asks the server to. */
+static bool make_offer(struct key *key, struct status *status)
+{
+    const struct settings *settings = key->context->settings;
+    struct deadline deadline = deadline_in_ms(settings_timeout_ms(settings));
+    struct reservation *reservation = NULL;
+
+    if (settings_initiator(settings) == INITIATOR_CLIENT) {
+        if (!source_reserve(key->context->source, &deadline, &reservation, status))
+            return false;
+        key->key_id = reservation_ref(reservation)->id;
+    }
+    key->offer = offer_new(reservation, deadline_left_ms(&deadline));
+    if (key->offer != NULL)
+        return true;
+    reservation_free(reservation);
+    return out_of_memory(status);
+}
+
+bool key_generate(struct key *key, struct status *status)
+{
+    uint8_t *inner_public = NULL;
+    size_t inner_bytes = 0;
+    bool ok;
+
+    if (key->context->fault.outcome != OUTCOME_OK)
+        return status_fail(status, key->context->fault.outcome, "%s", key->context->fault.text);
+    /* The inner key pair first: if that fails, no key is reserved. */
+    key->inner = inner_generate(&key->context->inner, key->group, status);
+    ok = key->inner != NULL &&
+         inner_public(key->group, key->inner, &inner_public, &inner_bytes, status) &&
+         make_offer(key, status) && make_share(key, inner_public, inner_bytes, status);
+    OPENSSL_free(inner_public);
+    if (ok)
+        key->state = KEY_PRIVATE;
+    return ok;
+}
+
+bool key_set_share(struct key *key, const uint8_t *share, size_t length, struct status *status)
+{
+    struct key_id key_id;
+    size_t inner_bytes;
+    EVP_PKEY *inner;
+
+    if (key->state != KEY_EMPTY)
+        return status_fail(status, OUTCOME_INPUT, "a key cannot be set twice");
+    if (!share_split(share, length, &inner_bytes, &key_id))
+        return status_fail(status, OUTCOME_PEER, "a key share of %zu octets is too short", length);
+    inner = inner_import(&key->context->inner, key->group, share, inner_bytes, status);
+    if (inner == NULL)
+        return false;
+    key->key_id = key_id;
+    if (!make_share(key, share, inner_bytes, status)) {
+        EVP_PKEY_free(inner);
+        return false;
+    }
+    key->inner = inner;
+    key->state = KEY_PUBLIC;
+    return true;
+}
+
+static EVP_PKEY *share_inner(EVP_PKEY *inner)
+{
+    return inner != NULL && EVP_PKEY_up_ref(inner) ? inner : NULL;
+}
+
+struct key *key_copy(const struct key *key, bool with_private)
+{
+    struct key *copy = key_new(key->context, (enum group_index)(key->group - groups));
+    struct status status = STATUS_INIT;
+
+    if (copy == NULL || key->state == KEY_EMPTY)
+        return copy;
+    /* A public copy of a private key is made from the share, as the peer would make it. */
+    if (key->state == KEY_PRIVATE && !with_private) {
+        if (key_set_share(copy, key->share, key->share_length, &status))
+            return copy;
+        key_free(copy);
+        return NULL;
+    }
+    copy->key_id = key->key_id;
+    copy->inner = share_inner(key->inner);
+    copy->offer = offer_share(key->offer);
+    if (copy->inner == NULL ||
+        !make_share(copy, key->share, key->share_length - KEY_ID_BYTES, &status)) {
+        key_free(copy);
+        return NULL;
+    }
+    copy->state = key->state;
+    return copy;
+}
