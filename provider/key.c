@@ -33,13 +33,13 @@ static bool out_of_memory(struct status *status)
 }
 
 /* Frozen here: libssl reads it twice, and once more after a HelloRetryRequest with a cookie. */
-static bool make_share(struct key *key, const uint8_t *inner_public, size_t inner_bytes,
+static bool make_share(struct key *key, const uint8_t *public, size_t inner_bytes,
                        struct status *status)
 {
     key->share = OPENSSL_malloc(share_bytes(inner_bytes));
     if (key->share == NULL)
         return out_of_memory(status);
-    memcpy(key->share, inner_public, inner_bytes);
+    memcpy(key->share, public, inner_bytes);
     share_set_key_id(key->share, inner_bytes, &key->key_id);
     key->share_length = share_bytes(inner_bytes);
     return true;
@@ -66,7 +66,7 @@ static bool make_offer(struct key *key, struct status *status)
 
 bool key_generate(struct key *key, struct status *status)
 {
-    uint8_t *inner_public = NULL;
+    uint8_t *public = NULL;
     size_t inner_bytes = 0;
     bool ok;
 
@@ -75,9 +75,9 @@ bool key_generate(struct key *key, struct status *status)
     /* The inner key pair first: if that fails, no key is reserved. */
     key->inner = inner_generate(&key->context->inner, key->group, status);
     ok = key->inner != NULL &&
-         inner_public(key->group, key->inner, &inner_public, &inner_bytes, status) &&
-         make_offer(key, status) && make_share(key, inner_public, inner_bytes, status);
-    OPENSSL_free(inner_public);
+         inner_public(key->group, key->inner, &public, &inner_bytes, status) &&
+         make_offer(key, status) && make_share(key, public, inner_bytes, status);
+    OPENSSL_free(public);
     if (ok)
         key->state = KEY_PRIVATE;
     return ok;

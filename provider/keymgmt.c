@@ -2,6 +2,7 @@
 #include "provider/keymgmt.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
@@ -240,7 +241,7 @@ static int keymgmt_gen_set_params(void *vgeneration, const OSSL_PARAM *params)
     if (param == NULL)
         return 1;
     if (OSSL_PARAM_get_utf8_string_ptr(param, &wanted) &&
-        (*wanted == '\0' || OPENSSL_strcasecmp(wanted, name) == 0))
+        (*wanted == '\0' || strcasecmp(wanted, name) == 0))
         return 1;
     RAISE(&generation->context->errors, REASON_KEY_USE, "group %s was asked for group '%s'", name,
           wanted != NULL ? wanted : "(no text)");

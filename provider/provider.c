@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <strings.h>
+
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
@@ -98,7 +100,7 @@ static int provider_get_capabilities(void *vcontext, const char *capability,
 {
     struct context *context = vcontext;
 
-    if (OPENSSL_strcasecmp(capability, "TLS-GROUP") != 0)
+    if (strcasecmp(capability, "TLS-GROUP") != 0)
         return 1;
     for (int i = 0; i < GROUP_COUNT; i++)
         if (context_offers(context, (enum group_index)i) &&
