@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,28 +116,4 @@ bool admin_get(unsigned port, const char *path, const struct deadline *deadline,
     if (status->outcome != OUTCOME_OK)
         return status_prefix(status, "http://127.0.0.1:%u%s", port, path);
     return true;
-}
-
-double admin_metric(const char *text, const char *name, const char *label, bool *found)
-{
-    size_t name_length = strlen(name);
-    double sum = 0;
-
-    *found = false;
-    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-        const char *end, *value, *match;
-
-        line += *line == '\n';
-        if (strncmp(line, name, name_length) != 0 ||
-            (line[name_length] != '{' && line[name_length] != ' '))
-            continue;
-        end = line + strcspn(line, "\n");
-        value = memrchr(line, ' ', (size_t)(end - line));
-        match = memmem(line, (size_t)(end - line), label, strlen(label));
-        if (value == NULL || match == NULL)
-            continue;
-        sum += strtod(value, NULL);
-        *found = true;
-    }
-    return sum;
 }

@@ -15,8 +15,4 @@ enum { ADMIN_BODY_MAX_BYTES = 1048576 };
 bool admin_get(unsigned port, const char *path, const struct deadline *deadline, int *code,
                struct buf *body, struct status *status);
 
-/* The sum of a metric over all its label sets that contain `label` (for example
- * role="initiator"; "" for all of them), in Prometheus text. *found tells whether any was there. */
-double admin_metric(const char *text, const char *name, const char *label, bool *found);
-
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/admin.h"
+#include "ctl/metrics.h"
 
 static void ask_health(unsigned port, const struct deadline *deadline, struct lab_kme_state *state)
 {
@@ -30,13 +31,13 @@ static void read_metrics(const char *text, struct lab_kme_state *state)
     const char delivered[] = "qkd_kme_keys_delivered_total";
     bool found;
 
-    state->link_up = admin_metric(text, "qkd_kme_link_up", "", &found) > 0;
+    state->link_up = metrics_sum(text, "qkd_kme_link_up", "", &found) > 0;
     state->delivered_to_initiators =
-        (int64_t)admin_metric(text, delivered, "role=\"initiator\"", &found);
+        (int64_t)metrics_sum(text, delivered, "role=\"initiator\"", &found);
     state->delivered_to_responders =
-        (int64_t)admin_metric(text, delivered, "role=\"responder\"", &found);
+        (int64_t)metrics_sum(text, delivered, "role=\"responder\"", &found);
     state->available_bits =
-        (int64_t)admin_metric(text, "qkd_kme_available_bits", "", &state->metrics_known);
+        (int64_t)metrics_sum(text, "qkd_kme_available_bits", "", &state->metrics_known);
 }
 
 void lab_kme_ask(const struct lab *lab, enum lab_kme kme, const struct deadline *deadline,

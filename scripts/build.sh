@@ -15,13 +15,13 @@ configured_prefix() { sed -n 's/^OPENSSL_ROOT_DIR:[A-Z]*=//p' "$build/CMakeCache
 
 # All that CMake remembers of another OpenSSL is forgotten with -U.
 configure() {
-	say "configuring $build with the OpenSSL in $prefix"
 	cmake -S "$root" -B "$build" -G Ninja -Wno-dev -U '*OPENSSL*' -DOPENSSL_ROOT_DIR="$prefix" \
 		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DQKD_SANITIZE="$sanitizers" \
 		-DQKD_TEST_PREFIX="${sanitizers:+asan.}"
 }
 
 if [ ! -f "$build/build.ninja" ] || [ "$(configured_prefix)" != "$prefix" ]; then
+	say "configuring $build with the OpenSSL in $prefix"
 	quietly "$build/configure.log" configure
 fi
 say "building $build"

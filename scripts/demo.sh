@@ -75,17 +75,17 @@ client_conf() {
 	echo "$conf"
 }
 
-# handshake API GROUP INITIATOR NUMBER: both lines must arrive; the output is in client.*.
+# handshake CONF GROUP NUMBER: both lines must arrive; the output is in client.*.
 handshake() {
-	local conf from_client="alice's line $4" from_server="bob's line $4"
-	conf=$(client_conf "$1" "$3")
+	local from_client="alice's line $3" from_server="bob's line $3"
 	rm -f "$work"/client.*
 	# s_server sends it as soon as the client is there.
 	echo "$from_server" >&7
+	# shellcheck disable=SC2094 # the input ends when the output has the server's line
 	{
 		echo "$from_client"
 		waits_for "$from_server" "$work/client.out" || true
-	} | OPENSSL_CONF=$conf QKD_LOG=info:$work/client.log timeout $((2 * limit_s)) openssl s_client \
+	} | OPENSSL_CONF=$1 QKD_LOG=info:$work/client.log timeout $((2 * limit_s)) openssl s_client \
 		-connect "127.0.0.1:$port" -tls1_3 -groups "$2" -CAfile "$lab/pki/ca.pem" \
 		-verify_return_error -verify_hostname localhost -servername localhost \
 		>"$work/client.out" 2>"$work/client.err" || return 1
@@ -99,10 +99,11 @@ key_of() {
 
 # show_row API GROUP INITIATOR NUMBER: one handshake, one line of the table.
 show_row() {
-	local client_role=initiator server_role=responder begin end client_key server_key group ok=no
+	local client_role=initiator server_role=responder begin end client_key server_key group conf ok=no
 	[ "$3" = client ] || { client_role=responder && server_role=initiator; }
+	conf=$(client_conf "$1" "$3")
 	begin=${EPOCHREALTIME/[.,]/}
-	handshake "$@" && ok=yes
+	handshake "$conf" "$2" "$4" && ok=yes
 	end=${EPOCHREALTIME/[.,]/}
 	group=$(sed -n 's/^Negotiated TLS1.3 group: //p' "$work/client.out")
 	client_key=$(key_of "$work/client.log" "$2" $client_role)
@@ -157,5 +158,6 @@ it does not distribute keys by quantum means.
 Next: README.md; 'qkdctl help' (after '. build/env.sh') for a laboratory of your own; docs/.
 END
 [ $failed -eq 0 ] || die "$failed of $number handshakes did not work"
-[ "$initiators" -eq $number ] && [ "$responders" -eq $number ] ||
+if [ "$initiators" -ne $number ] || [ "$responders" -ne $number ]; then
 	die "the key servers did not deliver exactly one key to each end of each handshake"
+fi

@@ -13,11 +13,13 @@ new_enough() { dpkg --compare-versions "$1" ge "$wanted"; }
 
 # The first mirror of this machine's apt that carries the distribution itself.
 mirror_uri() {
+	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(ORIGIN)|$(SITE)|$(REPO_URI)|$(CODENAME)' 2>/dev/null |
 		awk -F'|' '($1 == "Debian" || $1 == "Ubuntu") && $4 !~ /security/ { print $3; exit }'
 }
 
 archive_origin() {
+	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(ORIGIN)' 2>/dev/null | grep -m1 -E '^(Debian|Ubuntu)$' || true
 }
 
@@ -91,7 +93,7 @@ build_openssl() {
 
 if [ -n "${OPENSSL_ROOT:-}" ]; then
 	[ -x "$OPENSSL_ROOT/bin/openssl" ] || die "OPENSSL_ROOT=$OPENSSL_ROOT has no bin/openssl"
-	echo "$OPENSSL_ROOT"
+	(cd "$OPENSSL_ROOT" && pwd)
 	exit 0
 fi
 if system=$(pkg-config --modversion openssl 2>/dev/null) && new_enough "$system"; then
