@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One call of an SAE, and the ways to answer it. Private to service014.c, reserve014.c and
+ * claim014.c.
+ */
+#ifndef QKD_KME_CALL014_H
+#define QKD_KME_CALL014_H
+
+#include <sys/queue.h>
+
+#include "kme/env.h"
+#include "kme/http_server.h"
+#include "kme/link.h"
+#include "kme/metrics.h"
+#include "kme/route014.h"
+#include "kme/store.h"
+
+struct held_claim;
+
+struct service014 {
+    const struct env *env;
+    struct store *store;
+    struct link *link;
+    SSL_CTX *tls;
+    struct http_server *server;
+    struct buf body; /* of the answer being written; wiped after each */
+    TAILQ_HEAD(held_claims, held_claim) held;
+};
+
+struct call014 {
+    struct service014 *service;
+    struct http_exchange *exchange;
+    const char *caller; /* SAE ID, from the certificate */
+    struct route014 route;
+};
+
+/* Answers 200 with service->body. */
+void call014_answer(const struct call014 *call);
+
+/* Answers with the Error object; 401 has no body (clause 5.1, open question 6). */
+void call014_refuse(const struct call014 *call, const struct etsi014_error *error);
+
+/* status and enc_keys, for initiators. */
+void status014(const struct call014 *call);
+void reserve014(const struct call014 *call);
+
+/* dec_keys, for responders. Claims for keys whose assignment is on its way are held. */
+void claim014(const struct call014 *call);
+void claim014_assigned(void *service, const struct key_id *key_id);
+
+#endif

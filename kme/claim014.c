@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Get key with key IDs (clause 5.4): the responder's side. */
+#include <string.h>
+
+#include <event2/event.h>
+#include <openssl/crypto.h>
+
+#include "base/deadline.h"
+#include "kme/call014.h"
+#include "kme/config.h"
+
+enum { ID_TEXT_ROOM = 128 };
+
+struct claim {
+    size_t count;
+    struct key_id ids[ETSI014_KEYS_MAX];
+};
+
+/* A claim that waits for an assignment. */
+struct held_claim {
+    struct call014 call;
+    char caller[ETSI014_ID_MAX_CHARS + 1]; /* the configuration may change meanwhile */
+    struct claim claim;
+    struct key_id awaited;
+    struct event *give_up;
+    TAILQ_ENTRY(held_claim) next;
+};
+
+static bool read_query(const struct call014 *call, struct claim *claim, struct etsi014_error *error)
+{
+    char text[ID_TEXT_ROOM];
+
+    switch (query_find(call->route.query, "key_ID", text, sizeof(text))) {
+    case QUERY_ABSENT:
+        return etsi014_refuse(error, 400, "key_ID is missing");
+    case QUERY_REPEATED:
+        return etsi014_refuse(error, 400, "key_ID is there more than once");
+    case QUERY_FOUND:
+        if (key_id_parse(text, strlen(text), &claim->ids[0])) {
+            claim->count = 1;
+            return true;
+        }
+        break;
+    case QUERY_BAD:
+        break;
+    }
+    return etsi014_refuse(error, 400, "key_ID is not a UUID");
+}
+
+static bool read_claim(const struct call014 *call, struct claim *claim, struct etsi014_error *error)
+{
+    const struct http_request *request = http_exchange_request(call->exchange);
+    size_t most = (size_t)call->service->env->config->limits.max_keys_per_request;
+
+    if (strcmp(request->method, "GET") == 0)
+        return read_query(call, claim, error);
+    return etsi014_key_ids_parse(request->body.data, request->body.length, claim->ids, most,
+                                 &claim->count, error);
+}
+
+/* The batch is as good as its worst ID: an unauthorised one hides what the others are. */
+static enum claim_state look(const struct call014 *call, const struct claim *claim,
+                             struct key_id *awaited)
+{
+    static const int badness[] = {
+        [CLAIM_READY] = 0, [CLAIM_EXPECTED] = 1, [CLAIM_UNKNOWN] = 2, [CLAIM_UNAUTHORISED] = 3};
+    int64_t now_ns = monotonic_ns();
+    enum claim_state worst = CLAIM_READY;
+
+    for (size_t i = 0; i < claim->count; i++) {
+        enum claim_state state =
+            store_look(call->service->store, &claim->ids[i], call->caller, call->route.sae, now_ns);
+
+        if (badness[state] > badness[worst]) {
+            worst = state;
+            *awaited = claim->ids[i];
+        }
+    }
+    return worst;
+}
+
+static void deliver(const struct call014 *call, const struct claim *claim)
+{
+    struct service014 *service = call->service;
+    struct etsi014_container container;
+
+    memset(&container, 0, sizeof(container));
+    for (; container.count < claim->count; container.count++) {
+        container.keys[container.count].id = claim->ids[container.count];
+        container.keys[container.count].key =
+            store_claim(service->store, &claim->ids[container.count]);
+    }
+    metrics_count_keys(service->env->metrics, call->caller, ROLE_RESPONDER, claim->count);
+    etsi014_container_put(&service->body, &container);
+    etsi014_container_free(&container);
+    call014_answer(call);
+}
+
+static void refuse(const struct call014 *call, enum claim_state state)
+{
+    struct etsi014_error error;
+
+    if (state == CLAIM_UNAUTHORISED)
+        etsi014_refuse(&error, 401, "the caller is not the slave SAE of a key");
+    else
+        etsi014_refuse(&error, 400, "%s", etsi014_keys_not_found);
+    call014_refuse(call, &error);
+}
+
+static void release(struct held_claim *held)
+{
+    TAILQ_REMOVE(&held->call.service->held, held, next);
+    event_free(held->give_up);
+    OPENSSL_free(held);
+}
+
+/* Answers, unless an assignment is still awaited and there is time. */
+static void reconsider(struct held_claim *held, bool time_is_up)
+{
+    enum claim_state state = look(&held->call, &held->claim, &held->awaited);
+
+    if (state == CLAIM_EXPECTED && !time_is_up)
+        return;
+    if (state == CLAIM_READY)
+        deliver(&held->call, &held->claim);
+    else
+        refuse(&held->call, state);
+    release(held);
+}
+
+static void on_give_up(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    reconsider(arg, true);
+}
+
+static void on_abort(void *arg)
+{
+    struct held_claim *held = arg;
+
+    held->call.service->env->metrics->requests[METHOD_DEC_KEYS][METRIC_ABORTED]++;
+    release(held);
+}
+
+static bool hold(const struct call014 *call, const struct claim *claim,
+                 const struct key_id *awaited)
+{
+    int64_t hold_ms = call->service->env->config->limits.hold_ms;
+    struct timeval wait = {hold_ms / 1000, hold_ms % 1000 * 1000};
+    struct held_claim *held = OPENSSL_zalloc(sizeof(*held));
+
+    if (held == NULL)
+        return false;
+    held->give_up = evtimer_new(call->service->env->base, on_give_up, held);
+    if (held->give_up == NULL) {
+        OPENSSL_free(held);
+        return false;
+    }
+    held->call = *call;
+    held->claim = *claim;
+    held->awaited = *awaited;
+    memcpy(held->caller, call->caller, strlen(call->caller) + 1);
+    held->call.caller = held->caller;
+    TAILQ_INSERT_TAIL(&call->service->held, held, next);
+    event_add(held->give_up, &wait);
+    http_exchange_on_abort(call->exchange, on_abort, held);
+    return true;
+}
+
+void claim014(const struct call014 *call)
+{
+    struct claim claim;
+    struct key_id awaited;
+    struct etsi014_error error;
+    enum claim_state state;
+
+    if (!read_claim(call, &claim, &error)) {
+        call014_refuse(call, &error);
+        return;
+    }
+    state = look(call, &claim, &awaited);
+    if (state == CLAIM_READY)
+        deliver(call, &claim);
+    else if (state != CLAIM_EXPECTED || !hold(call, &claim, &awaited))
+        refuse(call, state);
+}
+
+void claim014_assigned(void *arg, const struct key_id *key_id)
+{
+    struct service014 *service = arg;
+    struct held_claim *held = TAILQ_FIRST(&service->held), *next;
+
+    for (; held != NULL; held = next) {
+        next = TAILQ_NEXT(held, next);
+        if (key_id_equal(&held->awaited, key_id))
+            reconsider(held, false);
+    }
+}

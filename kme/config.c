@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "kme/config_value.h"
+
+enum { KEY_TEXT_BYTES = 64 };
+
+static bool is_group(const char *name)
+{
+    for (size_t i = 0; config_groups[i] != NULL; i++)
+        if (strcmp(config_groups[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_setting(const char *group, const char *name)
+{
+    for (size_t i = 0; i < config_setting_count; i++)
+        if (strcmp(config_settings[i].group, group) == 0 &&
+            strcmp(config_settings[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool refuse_unknown(config_setting_t *group, const char *group_name, const char *path,
+                           struct status *status)
+{
+    for (int i = 0; i < config_setting_length(group); i++) {
+        config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
+        const char *name = config_setting_name(member);
+
+        if (group_name[0] == '\0' && is_group(name)) {
+            if (config_setting_type(member) != CONFIG_TYPE_GROUP)
+                return config_value_fail(member, path, status, "is not a group { … }");
+            if (!refuse_unknown(member, name, path, status))
+                return false;
+        } else if (!is_setting(group_name, name)) {
+            return config_value_fail(member, path, status, "is unknown");
+        }
+    }
+    return true;
+}
+
+static const char *key_text(const struct setting *setting, char text[static KEY_TEXT_BYTES])
+{
+    snprintf(text, KEY_TEXT_BYTES, "%s%s%s", setting->group, setting->group[0] != '\0' ? "." : "",
+             setting->name);
+    return text;
+}
+
+static bool read_setting(struct kme_config *config, config_t *file, const struct setting *setting,
+                         const char *path, struct status *status)
+{
+    char key[KEY_TEXT_BYTES];
+    config_setting_t *value = config_lookup(file, key_text(setting, key));
+
+    if (value != NULL)
+        return config_value_read(config, setting, value, path, status);
+    if (setting->required)
+        return status_fail(status, OUTCOME_CONFIG, "%s: %s is missing", path, key);
+    if (setting->type == SETTING_NUMBER)
+        memcpy((char *)config + setting->offset, &setting->fallback, sizeof(setting->fallback));
+    return true;
+}
+
+/* What no single value shows. */
+static bool check_whole(struct kme_config *config, const char *path, struct status *status)
+{
+    struct log *probe;
+
+    if (config->log_level == NULL)
+        config->log_level = OPENSSL_strdup("info");
+    if (config->log_level == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for the configuration");
+    probe = strchr(config->log_level, ':') != NULL ? NULL
+                                                   : log_open(config->log_level, "qkd-kme", status);
+    if (probe == NULL)
+        return status_fail(status, OUTCOME_CONFIG, "log level '%s' has more than a level",
+                           config->log_level) ||
+               status_prefix(status, "%s: log_level", path);
+    log_close(probe);
+    if (strcmp(config->kme_id, config->link.peer_kme_id) == 0)
+        return status_fail(status, OUTCOME_CONFIG, "%s: link.peer_kme_id is our own kme_id", path);
+    if (config->limits.min_key_bits > config->limits.default_key_bits ||
+        config->limits.default_key_bits > config->limits.max_key_bits)
+        return status_fail(
+            status, OUTCOME_CONFIG,
+            "%s: limits: min_key_bits <= default_key_bits <= max_key_bits does not hold", path);
+    if (config->limits.default_key_bits % 8 != 0)
+        return status_fail(status, OUTCOME_CONFIG,
+                           "%s: limits.default_key_bits is not a multiple of 8", path);
+    return true;
+}
+
+/* The certificate of a key server must not pass for one of an SAE, nor one SAE be at two sites. */
+static bool check_names(const struct kme_config *config, const char *path, struct status *status)
+{
+    for (size_t i = 0; i < config->saes.count; i++) {
+        const struct config_sae *sae = &config->saes.items[i];
+
+        if (strcmp(sae->cn, config->kme_id) == 0 || strcmp(sae->cn, config->link.peer_kme_id) == 0)
+            return status_fail(status, OUTCOME_CONFIG, "%s: saes: '%s' is the CN of a key server",
+                               path, sae->cn);
+        if (kme_config_is_peer_sae(config, sae->id))
+            return status_fail(status, OUTCOME_CONFIG,
+                               "%s: '%s' is in both saes and link.peer_saes", path, sae->id);
+    }
+    return true;
+}
+
+static bool read_whole(struct kme_config *config, config_t *file, const char *path,
+                       struct status *status)
+{
+    if (!refuse_unknown(config_root_setting(file), "", path, status))
+        return false;
+    for (size_t i = 0; i < config_setting_count; i++)
+        if (!read_setting(config, file, &config_settings[i], path, status))
+            return false;
+    return check_whole(config, path, status) && check_names(config, path, status);
+}
+
+struct kme_config *kme_config_load(const char *path, struct status *status)
+{
+    struct kme_config *config = OPENSSL_zalloc(sizeof(*config));
+    config_t file;
+    bool done = false;
+
+    config_init(&file);
+    if (config == NULL)
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for the configuration");
+    else if (config_read_file(&file, path) != CONFIG_TRUE)
+        status_fail(status, OUTCOME_CONFIG, "%s:%d: %s", path, config_error_line(&file),
+                    config_error_text(&file));
+    else
+        done = read_whole(config, &file, path, status);
+    config_destroy(&file);
+    if (!done) {
+        kme_config_free(config);
+        return NULL;
+    }
+    return config;
+}
+
+void kme_config_free(struct kme_config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < config->saes.count; i++) {
+        OPENSSL_free(config->saes.items[i].id);
+        OPENSSL_free(config->saes.items[i].cn);
+    }
+    OPENSSL_free(config->saes.items);
+    for (size_t i = 0; i < config->link.peer_saes.count; i++)
+        OPENSSL_free(config->link.peer_saes.items[i]);
+    OPENSSL_free(config->link.peer_saes.items);
+    OPENSSL_free(config->kme_id);
+    OPENSSL_free(config->cert);
+    OPENSSL_free(config->key);
+    OPENSSL_free(config->ca);
+    OPENSSL_free(config->log_level);
+    OPENSSL_free(config->link.peer_kme_id);
+    OPENSSL_free(config);
+}
+
+/* Makes the value of one setting that of the running configuration; *differed says whether it
+ * was another. */
+static bool keep_value(const struct setting *setting, void *to, const void *from, bool *differed)
+{
+    char *text;
+
+    switch (setting->type) {
+    case SETTING_NUMBER:
+        *differed = memcmp(to, from, sizeof(int64_t)) != 0;
+        memcpy(to, from, sizeof(int64_t));
+        return true;
+    case SETTING_ADDRESS:
+    case SETTING_LOOPBACK:
+        *differed = strcmp(((struct address *)to)->text, ((const struct address *)from)->text) != 0;
+        memcpy(to, from, sizeof(struct address));
+        return true;
+    case SETTING_NAME:
+    case SETTING_FILE:
+    case SETTING_WORD:
+        *differed = strcmp(*(char *const *)to, *(char *const *)from) != 0;
+        text = OPENSSL_strdup(*(char *const *)from);
+        if (text == NULL)
+            return false;
+        OPENSSL_free(*(char **)to);
+        *(char **)to = text;
+        return true;
+    case SETTING_SAES:
+    case SETTING_PEER_SAES:
+        break;
+    }
+    return false;
+}
+
+bool kme_config_keep_fixed(struct kme_config *config, const struct kme_config *running,
+                           const struct log *log)
+{
+    char key[KEY_TEXT_BYTES];
+
+    for (size_t i = 0; i < config_setting_count; i++) {
+        const struct setting *setting = &config_settings[i];
+        bool differed = false;
+
+        if (!setting->fixed)
+            continue;
+        if (!keep_value(setting, (char *)config + setting->offset,
+                        (const char *)running + setting->offset, &differed))
+            return false;
+        if (differed)
+            log_line(log, LOG_LEVEL_WARN, "%s: the new value needs a restart; the old one stays",
+                     key_text(setting, key));
+    }
+    return true;
+}
+
+const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn)
+{
+    for (size_t i = 0; i < config->saes.count; i++)
+        if (strcmp(config->saes.items[i].cn, cn) == 0)
+            return config->saes.items[i].id;
+    return NULL;
+}
+
+bool kme_config_is_peer_sae(const struct kme_config *config, const char *id)
+{
+    for (size_t i = 0; i < config->link.peer_saes.count; i++)
+        if (strcmp(config->link.peer_saes.items[i], id) == 0)
+            return true;
+    return false;
+}

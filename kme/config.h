@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration file of qkd-kme (libconfig syntax). Read whole and checked whole: a value
+ * that is wrong, missing or unknown refuses the file, and the sentence names file, line and key.
+ * Immutable once loaded.
+ */
+#ifndef QKD_KME_CONFIG_H
+#define QKD_KME_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "kme/address.h"
+
+enum { CONFIG_NAMES_MAX = 1024 /* SAEs of one list */ };
+
+struct config_sae {
+    char *id;
+    char *cn; /* subject CN of its certificate; the ID where the file does not say */
+};
+
+/* Names are NUL-terminated, 1 to ETSI014_ID_MAX_CHARS octets. Everything is owned. */
+struct kme_config {
+    char *kme_id;
+    char *cert, *key, *ca; /* paths, made absolute or relative to the folder of the file */
+    char *log_level;
+    struct {
+        struct address listen;
+    } etsi014, admin;
+    struct {
+        struct config_sae *items;
+        size_t count;
+    } saes; /* of this site */
+    struct {
+        char *peer_kme_id;
+        struct address listen, connect;
+        struct {
+            char **items;
+            size_t count;
+        } peer_saes;
+        int64_t simulated_rate_bps;
+        int64_t capacity_bits;
+    } link;
+    struct {
+        int64_t default_key_bits, min_key_bits, max_key_bits;
+        int64_t max_keys_per_request;
+        int64_t key_lifetime_s;
+        int64_t hold_ms;
+        int64_t max_connections;
+        int64_t idle_timeout_s;
+    } limits;
+};
+
+/* NULL and *status (OUTCOME_CONFIG) when the file is refused. */
+struct kme_config *kme_config_load(const char *path, struct status *status);
+void kme_config_free(struct kme_config *config);
+
+/* For a reload: what takes effect at a start only is taken over from `running`, and named in the
+ * log where the new file says otherwise. False when out of memory. */
+bool kme_config_keep_fixed(struct kme_config *config, const struct kme_config *running,
+                           const struct log *log);
+
+/* The ID of the SAE of this site whose certificate has this CN; NULL if there is none. */
+const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn);
+bool kme_config_is_peer_sae(const struct kme_config *config, const char *id);
+
+#endif

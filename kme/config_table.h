@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may stand in the configuration file, as data. Private to config*.c. */
+#ifndef QKD_KME_CONFIG_TABLE_H
+#define QKD_KME_CONFIG_TABLE_H
+
+#include "kme/config.h"
+
+enum setting_type {
+    SETTING_NAME,     /* an ID: char * */
+    SETTING_FILE,     /* a path: char * */
+    SETTING_WORD,     /* other text: char * */
+    SETTING_ADDRESS,  /* struct address */
+    SETTING_LOOPBACK, /* struct address that only this machine reaches */
+    SETTING_NUMBER,   /* int64_t */
+    SETTING_SAES,     /* list of groups */
+    SETTING_PEER_SAES /* array or list of names */
+};
+
+struct setting {
+    const char *group; /* "" for the top level */
+    const char *name;
+    enum setting_type type;
+    size_t offset; /* in struct kme_config */
+    bool required;
+    bool fixed; /* takes effect at a start only */
+    int64_t min, max, fallback;
+};
+
+extern const struct setting config_settings[];
+extern const size_t config_setting_count;
+
+/* The groups that may stand at the top level, ended by NULL. */
+extern const char *const config_groups[];
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every part of the key server borrows. main.c owns it and is the only writer; a reload
+ * replaces `config` and `log`, so nobody keeps a copy of either pointer across a callback.
+ */
+#ifndef QKD_KME_ENV_H
+#define QKD_KME_ENV_H
+
+#include <openssl/types.h>
+
+#include "base/log.h"
+
+struct event_base;
+struct kme_config;
+struct metrics;
+
+struct env {
+    struct event_base *base;
+    OSSL_LIB_CTX *libctx; /* with the default provider only */
+    struct log *log;
+    const struct kme_config *config;
+    struct metrics *metrics;
+};
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/http_server.h"
+
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/ssl.h>
+
+#include "kme/config.h"
+#include "kme/identity.h"
+#include "kme/listener.h"
+#include "kme/stream.h"
+
+enum { HANDSHAKE_MS = 10000, MS_PER_S = 1000, HEAD_MAX_BYTES = 1024, DATE_BYTES = 40 };
+
+struct http_exchange {
+    struct http_server *server;
+    struct stream *stream;
+    struct http_request request;
+    char identity[IDENTITY_BYTES];
+    bool busy;      /* the service has the request */
+    bool advancing; /* advance() is on the stack */
+    bool told_continue;
+    bool ending; /* no further request is read */
+    void (*abort)(void *arg);
+    void *abort_arg;
+    LIST_ENTRY(http_exchange) next;
+};
+
+struct http_server {
+    const struct env *env;
+    const struct http_service *service;
+    void *arg;
+    SSL_CTX *tls;
+    struct listener *listener;
+    LIST_HEAD(, http_exchange) exchanges;
+    int64_t exchange_count;
+    bool told_full;
+    time_t date_time;
+    char date[DATE_BYTES];
+};
+
+static const struct {
+    int code;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {417, "Expectation Failed"},
+    {431, "Request Header Fields Too Large"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
+static const char *reason_of(int code)
+{
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        if (reasons[i].code == code)
+            return reasons[i].reason;
+    return "Error";
+}
+
+static const char *date_now(struct http_server *server)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+
+    if (now != server->date_time) {
+        gmtime_r(&now, &utc);
+        strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+        server->date_time = now;
+    }
+    return server->date;
+}
+
+static void exchange_free(struct http_exchange *exchange)
+{
+    if (exchange->abort != NULL)
+        exchange->abort(exchange->abort_arg);
+    LIST_REMOVE(exchange, next);
+    exchange->server->exchange_count--;
+    stream_free(exchange->stream);
+    http_request_free(&exchange->request);
+    OPENSSL_free(exchange);
+}
+
+static void write_answer(struct http_exchange *exchange, const struct http_answer *answer)
+{
+    struct buf *out = stream_output(exchange->stream);
+    size_t length = answer->body == NULL ? 0 : answer->body->length;
+
+    buf_put_format(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nCache-Control: no-store\r\n", answer->code,
+                   reason_of(answer->code), date_now(exchange->server));
+    if (answer->content_type != NULL)
+        buf_put_format(out, "Content-Type: %s\r\n", answer->content_type);
+    buf_put_format(out, "Content-Length: %zu\r\n%s%s\r\n", length, answer->extra,
+                   exchange->ending ? "Connection: close\r\n" : "");
+    if (length > 0 && strcmp(exchange->request.method, "HEAD") != 0)
+        buf_put(out, answer->body->data, length);
+    if (exchange->ending)
+        stream_finish(exchange->stream);
+    else
+        stream_flush(exchange->stream);
+}
+
+void http_answer(struct http_exchange *exchange, const struct http_answer *answer)
+{
+    exchange->abort = NULL;
+    exchange->busy = false;
+    if (!exchange->request.keep_alive)
+        exchange->ending = true;
+    write_answer(exchange, answer);
+    http_request_reset(&exchange->request);
+    exchange->told_continue = false;
+    if (!exchange->advancing && !exchange->ending)
+        stream_resume(exchange->stream);
+}
+
+static void refuse(struct http_exchange *exchange, const struct http_fault *fault)
+{
+    struct http_server *server = exchange->server;
+    struct http_answer answer = {fault->code, "application/json", "", NULL};
+    struct buf body;
+
+    buf_init(&body, HEAD_MAX_BYTES);
+    server->service->refuse(server->arg, fault, &body);
+    answer.body = &body;
+    exchange->request.keep_alive = false;
+    exchange->request.method[0] = '\0';
+    http_answer(exchange, &answer);
+    buf_free(&body);
+}
+
+static void say_continue(struct http_exchange *exchange)
+{
+    if (exchange->told_continue || !exchange->request.expects_continue ||
+        exchange->request.phase == HTTP_REQUEST_HEAD)
+        return;
+    exchange->told_continue = true;
+    buf_put_text(stream_output(exchange->stream), "HTTP/1.1 100 Continue\r\n\r\n");
+    stream_flush(exchange->stream);
+}
+
+/* Requests are answered one by one, and none is begun while an answer waits to be written. */
+static void advance(struct http_exchange *exchange, struct buf *input)
+{
+    struct http_fault fault;
+
+    exchange->advancing = true;
+    while (!exchange->busy && !exchange->ending && stream_backlog_bytes(exchange->stream) == 0) {
+        if (!http_request_feed(&exchange->request, input, &fault)) {
+            refuse(exchange, &fault);
+        } else if (exchange->request.phase == HTTP_REQUEST_COMPLETE) {
+            exchange->busy = true;
+            exchange->server->service->handle(exchange->server->arg, exchange);
+        } else {
+            say_continue(exchange);
+            break;
+        }
+    }
+    exchange->advancing = false;
+}
+
+static void on_opened(void *arg, SSL *tls)
+{
+    struct http_exchange *exchange = arg;
+
+    identity_read(tls, exchange->identity);
+    exchange->server->service->opened(exchange->server->arg);
+}
+
+static void on_received(void *arg, struct buf *input)
+{
+    advance(arg, input);
+}
+
+static void on_drained(void *arg)
+{
+    struct http_exchange *exchange = arg;
+
+    stream_resume(exchange->stream);
+}
+
+static void on_closed(void *arg, const char *reason)
+{
+    struct http_exchange *exchange = arg;
+
+    if (reason[0] != '\0')
+        log_line(exchange->server->env->log, LOG_LEVEL_DEBUG, "%s connection of '%s' ended: %s",
+                 exchange->server->service->name, exchange->identity, reason);
+    exchange_free(exchange);
+}
+
+static const struct stream_events exchange_events = {on_opened, on_received, on_drained, on_closed};
+
+/* Says it when the limit is reached, and again only after there was room. */
+static bool is_full(struct http_server *server)
+{
+    bool full = server->exchange_count >= server->env->config->limits.max_connections;
+
+    if (full && !server->told_full)
+        log_line(server->env->log, LOG_LEVEL_WARN,
+                 "%s connections are refused: max_connections = %lld are open",
+                 server->service->name, (long long)server->exchange_count);
+    server->told_full = full;
+    return full;
+}
+
+static struct http_exchange *exchange_new(struct http_server *server)
+{
+    struct http_exchange *exchange = OPENSSL_zalloc(sizeof(*exchange));
+
+    if (exchange == NULL)
+        return NULL;
+    exchange->server = server;
+    http_request_init(&exchange->request, server->service->max_body_bytes);
+    LIST_INSERT_HEAD(&server->exchanges, exchange, next);
+    server->exchange_count++;
+    return exchange;
+}
+
+static void on_accept(void *arg, int fd)
+{
+    struct http_server *server = arg;
+    struct stream_limits limits = {HTTP_REQUEST_HEAD_MAX_BYTES + server->service->max_body_bytes,
+                                   server->service->max_response_bytes + HEAD_MAX_BYTES,
+                                   HANDSHAKE_MS,
+                                   (int)server->env->config->limits.idle_timeout_s * MS_PER_S};
+    struct http_exchange *exchange = is_full(server) ? NULL : exchange_new(server);
+    SSL *tls = exchange == NULL || server->tls == NULL ? NULL : SSL_new(server->tls);
+
+    if (exchange == NULL || (server->tls != NULL && tls == NULL)) {
+        close(fd);
+    } else {
+        if (tls != NULL)
+            SSL_set_accept_state(tls);
+        exchange->stream = stream_new(server->env->base, fd, tls, STREAM_ACCEPTED, &limits,
+                                      &exchange_events, exchange);
+    }
+    if (exchange != NULL && exchange->stream == NULL)
+        exchange_free(exchange);
+}
+
+struct http_server *http_server_new(const struct env *env, const struct address *address,
+                                    SSL_CTX *tls, const struct http_service *service, void *arg,
+                                    struct status *status)
+{
+    struct http_server *server = OPENSSL_zalloc(sizeof(*server));
+
+    if (server == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for a server");
+        return NULL;
+    }
+    server->env = env;
+    server->service = service;
+    server->arg = arg;
+    server->tls = tls;
+    server->listener = listener_new(env, address, on_accept, server, status);
+    if (server->listener == NULL) {
+        OPENSSL_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+void http_server_free(struct http_server *server)
+{
+    struct http_exchange *exchange;
+
+    if (server == NULL)
+        return;
+    listener_free(server->listener);
+    while ((exchange = LIST_FIRST(&server->exchanges)) != NULL)
+        exchange_free(exchange);
+    OPENSSL_free(server);
+}
+
+const struct http_request *http_exchange_request(const struct http_exchange *exchange)
+{
+    return &exchange->request;
+}
+
+const char *http_exchange_identity(const struct http_exchange *exchange)
+{
+    return exchange->identity;
+}
+
+void http_exchange_on_abort(struct http_exchange *exchange, void (*abort)(void *arg), void *arg)
+{
+    exchange->abort = abort;
+    exchange->abort_arg = arg;
+}

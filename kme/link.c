@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/link.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <openssl/ssl.h>
+
+#include "base/deadline.h"
+#include "kme/config.h"
+#include "kme/identity.h"
+#include "kme/link_codec.h"
+#include "kme/link_session.h"
+#include "kme/listener.h"
+#include "kme/quantum_sim.h"
+#include "kme/stream.h"
+#include "kme/tls.h"
+
+enum {
+    REDIAL_FIRST_MS = 50,
+    REDIAL_LAST_MS = 2000,
+    HEARTBEAT_MS = 1000,
+    SILENCE_MS = 5000, /* after which the peer is taken for gone */
+    HANDSHAKE_MS = 5000,
+    ACK_DELAY_MS = 2, /* many arrivals share one acknowledgement */
+    QUANTUM_TICK_MS = 10,
+    QUANTUM_TICK_MAX_BLOCKS = 4096,
+    INPUT_MAX_BYTES = 65536,
+    OUTPUT_MAX_BYTES = 67108864,
+    OUTPUT_BUSY_BYTES = 262144, /* then the simulated channel waits */
+    STRANGERS_MAX = 16          /* accepted connections that have not shown who they are */
+};
+
+struct connection;
+
+struct link {
+    const struct env *env;
+    struct store *store;
+    struct link_session *session;
+    SSL_CTX *tls;
+    struct listener *listener;
+    struct event *redial, *heartbeat, *acknowledge, *flush, *quantum_tick;
+    int redial_ms;
+    bool told_failure;
+    struct quantum_sim sim;
+    TAILQ_HEAD(, connection) connections;
+    size_t connection_count;
+    struct connection *current; /* the one with the peer, authenticated */
+    link_assigned assigned;
+    void *assigned_arg;
+};
+
+struct connection {
+    struct link *link;
+    struct stream *stream;
+    TAILQ_ENTRY(connection) next;
+};
+
+static void after_ms(struct event *event, int ms)
+{
+    struct timeval after = {ms / 1000, ms % 1000 * 1000};
+
+    event_add(event, &after);
+}
+
+static const char *peer(const struct link *link)
+{
+    return link->env->config->link.peer_kme_id;
+}
+
+static void plan_redial(struct link *link)
+{
+    if (!link_session_is_source(link->session))
+        return;
+    after_ms(link->redial, link->redial_ms);
+    link->redial_ms = link->redial_ms * 2 < REDIAL_LAST_MS ? link->redial_ms * 2 : REDIAL_LAST_MS;
+}
+
+/* The first failure of a series is worth a line. */
+static void tell_failure(struct link *link, const char *reason)
+{
+    log_line(link->env->log, link->told_failure ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+             "link to '%s': %s", peer(link),
+             reason[0] != '\0' ? reason : "closed by the other side");
+    link->told_failure = true;
+}
+
+static void drop(struct connection *connection)
+{
+    struct link *link = connection->link;
+
+    if (link->current == connection) {
+        link->current = NULL;
+        if (link_session_is_up(link->session))
+            log_line(link->env->log, LOG_LEVEL_WARN, "link to '%s' is down", peer(link));
+        link_session_disconnect(link->session);
+        event_del(link->heartbeat);
+        event_del(link->quantum_tick);
+        event_del(link->acknowledge);
+    }
+    TAILQ_REMOVE(&link->connections, connection, next);
+    link->connection_count--;
+    stream_free(connection->stream);
+    OPENSSL_free(connection);
+}
+
+static void fail(struct connection *connection, const char *reason)
+{
+    struct link *link = connection->link;
+
+    tell_failure(link, reason);
+    drop(connection);
+    plan_redial(link);
+}
+
+static void on_opened(void *arg, SSL *tls)
+{
+    struct connection *connection = arg;
+    struct link *link = connection->link;
+    char name[IDENTITY_BYTES];
+
+    identity_read(tls, name);
+    if (strcmp(name, peer(link)) != 0) {
+        log_line(link->env->log, LOG_LEVEL_WARN, "link: the certificate of '%s' is not the peer's",
+                 name);
+        fail(connection, "the other side is not the peer");
+        return;
+    }
+    if (link->current != NULL)
+        drop(link->current); /* the peer came back before we noticed that it was gone */
+    link->current = connection;
+    link_session_greet(link->session, stream_output(connection->stream));
+    stream_flush(connection->stream);
+    after_ms(link->heartbeat, HEARTBEAT_MS);
+}
+
+static void on_session_up(void *arg, bool resumed)
+{
+    struct link *link = arg;
+
+    link->redial_ms = REDIAL_FIRST_MS;
+    link->told_failure = false;
+    memset(&link->sim, 0, sizeof(link->sim));
+    if (link_session_is_source(link->session))
+        after_ms(link->quantum_tick, QUANTUM_TICK_MS);
+    log_line(link->env->log, LOG_LEVEL_INFO,
+             "link to '%s' is up, %s; the quantum channel is SIMULATED", peer(link),
+             resumed ? "resumed" : "from the beginning");
+}
+
+static void on_session_assigned(void *arg, const struct key_id *key_id)
+{
+    struct link *link = arg;
+
+    if (link->assigned != NULL)
+        link->assigned(link->assigned_arg, key_id);
+}
+
+static const struct link_session_events session_events = {on_session_up, on_session_assigned};
+
+/* False after a frame that ends the connection. */
+static bool take_frames(struct connection *connection, struct buf *input, struct status *status)
+{
+    struct buf *out = stream_output(connection->stream);
+    struct frame frame;
+    enum link_parse result = LINK_PARSE_FRAME;
+    size_t at = 0, used = 0;
+    bool good = true;
+
+    while (good) {
+        result = link_parse(input->data + at, input->length - at, &frame, &used, status);
+        if (result != LINK_PARSE_FRAME)
+            break;
+        at += used;
+        good = link_session_take(connection->link->session, &frame, out, status);
+        if (frame.type == FRAME_SIMULATED_QUANTUM)
+            OPENSSL_cleanse(&frame, sizeof(frame));
+    }
+    buf_consume(input, at);
+    return good && result != LINK_PARSE_BAD;
+}
+
+static void on_received(void *arg, struct buf *input)
+{
+    struct connection *connection = arg;
+    struct link *link = connection->link;
+    struct status status = STATUS_INIT;
+
+    if (!take_frames(connection, input, &status)) {
+        fail(connection, status.text);
+        return;
+    }
+    stream_flush(connection->stream);
+    if (link_session_owes_ack(link->session) && !event_pending(link->acknowledge, EV_TIMEOUT, NULL))
+        after_ms(link->acknowledge, ACK_DELAY_MS);
+}
+
+static void on_drained(void *arg)
+{
+    (void)arg;
+}
+
+static void on_closed(void *arg, const char *reason)
+{
+    fail(arg, reason);
+}
+
+static const struct stream_events connection_events = {on_opened, on_received, on_drained,
+                                                       on_closed};
+
+/* Takes fd over. */
+static bool connect_stream(struct link *link, int fd, enum stream_start start)
+{
+    static const struct stream_limits limits = {INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, HANDSHAKE_MS,
+                                                SILENCE_MS};
+    struct connection *connection = OPENSSL_zalloc(sizeof(*connection));
+    SSL *tls = SSL_new(link->tls);
+
+    if (connection == NULL || tls == NULL) {
+        OPENSSL_free(connection);
+        SSL_free(tls);
+        close(fd);
+        return false;
+    }
+    if (start == STREAM_DIALLED)
+        SSL_set_connect_state(tls);
+    else
+        SSL_set_accept_state(tls);
+    connection->link = link;
+    connection->stream =
+        stream_new(link->env->base, fd, tls, start, &limits, &connection_events, connection);
+    if (connection->stream == NULL) {
+        OPENSSL_free(connection);
+        return false;
+    }
+    TAILQ_INSERT_TAIL(&link->connections, connection, next);
+    link->connection_count++;
+    return true;
+}
+
+static void on_accept(void *arg, int fd)
+{
+    struct link *link = arg;
+    struct connection *oldest = TAILQ_FIRST(&link->connections);
+
+    if (link->connection_count > STRANGERS_MAX) {
+        if (oldest == link->current)
+            oldest = TAILQ_NEXT(oldest, next);
+        drop(oldest);
+    }
+    connect_stream(link, fd, STREAM_ACCEPTED);
+}
+
+static void on_redial(evutil_socket_t ignored, short what, void *arg)
+{
+    struct link *link = arg;
+    const struct address *to = &link->env->config->link.connect;
+    int fd = socket(to->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+
+    (void)ignored;
+    (void)what;
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (fd < 0 || (connect(fd, (const struct sockaddr *)&to->socket, to->socket_length) != 0 &&
+                   errno != EINPROGRESS)) {
+        tell_failure(link, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        plan_redial(link);
+    } else if (!connect_stream(link, fd, STREAM_DIALLED)) {
+        tell_failure(link, "out of memory for a connection");
+        plan_redial(link);
+    }
+}
+
+static void on_acknowledge(evutil_socket_t ignored, short what, void *arg)
+{
+    struct link *link = arg;
+
+    (void)ignored;
+    (void)what;
+    if (!link_session_is_up(link->session))
+        return;
+    link_session_put_ack(link->session, stream_output(link->current->stream));
+    stream_flush(link->current->stream);
+}
+
+static void on_heartbeat(evutil_socket_t ignored, short what, void *arg)
+{
+    struct link *link = arg;
+
+    on_acknowledge(ignored, what, arg);
+    after_ms(link->heartbeat, HEARTBEAT_MS);
+}
+
+static void on_flush(evutil_socket_t ignored, short what, void *arg)
+{
+    struct link *link = arg;
+
+    (void)ignored;
+    (void)what;
+    if (link->current != NULL)
+        stream_flush(link->current->stream);
+}
+
+static bool send_blocks(struct link *link, size_t count)
+{
+    struct frame_blocks blocks;
+    bool done;
+
+    blocks.count = count;
+    done = quantum_sim_make(link->env->libctx, blocks.blocks, count) &&
+           link_session_send_blocks(link->session, &blocks, stream_output(link->current->stream));
+    OPENSSL_cleanse(&blocks, sizeof(blocks));
+    return done;
+}
+
+static void on_quantum_tick(evutil_socket_t ignored, short what, void *arg)
+{
+    struct link *link = arg;
+    size_t room = link_session_room_blocks(link->session), due;
+
+    (void)ignored;
+    (void)what;
+    after_ms(link->quantum_tick, QUANTUM_TICK_MS);
+    if (stream_backlog_bytes(link->current->stream) > OUTPUT_BUSY_BYTES)
+        room = 0;
+    due = quantum_sim_due_blocks(&link->sim, monotonic_ns(),
+                                 link->env->config->link.simulated_rate_bps,
+                                 room < QUANTUM_TICK_MAX_BLOCKS ? room : QUANTUM_TICK_MAX_BLOCKS);
+    while (due > 0) {
+        size_t count = due < LINK_BLOCKS_MAX ? due : LINK_BLOCKS_MAX;
+
+        if (!send_blocks(link, count)) {
+            fail(link->current, "no memory or no random numbers for the simulated quantum channel");
+            return;
+        }
+        due -= count;
+    }
+    stream_flush(link->current->stream);
+}
+
+static bool set_up(struct link *link, struct status *status)
+{
+    const struct env *env = link->env;
+    bool dials;
+
+    link->session = link_session_new(env, link->store, &session_events, link, status);
+    if (link->session == NULL)
+        return false;
+    dials = link_session_is_source(link->session);
+    link->tls = tls_context_new(env, dials ? TLS_LINK_DIAL : TLS_LINK_LISTEN, status);
+    if (link->tls == NULL)
+        return false;
+    link->redial = evtimer_new(env->base, on_redial, link);
+    link->heartbeat = evtimer_new(env->base, on_heartbeat, link);
+    link->acknowledge = evtimer_new(env->base, on_acknowledge, link);
+    link->flush = evtimer_new(env->base, on_flush, link);
+    link->quantum_tick = evtimer_new(env->base, on_quantum_tick, link);
+    if (link->redial == NULL || link->heartbeat == NULL || link->acknowledge == NULL ||
+        link->flush == NULL || link->quantum_tick == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for the link");
+    if (dials)
+        after_ms(link->redial, 0);
+    else
+        link->listener = listener_new(env, &env->config->link.listen, on_accept, link, status);
+    return dials || link->listener != NULL;
+}
+
+struct link *link_new(const struct env *env, struct store *store, struct status *status)
+{
+    struct link *link = OPENSSL_zalloc(sizeof(*link));
+
+    if (link == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for the link");
+        return NULL;
+    }
+    link->env = env;
+    link->store = store;
+    link->redial_ms = REDIAL_FIRST_MS;
+    TAILQ_INIT(&link->connections);
+    if (!set_up(link, status)) {
+        link_free(link);
+        return NULL;
+    }
+    return link;
+}
+
+static void free_event(struct event *event)
+{
+    if (event != NULL)
+        event_free(event);
+}
+
+void link_free(struct link *link)
+{
+    if (link == NULL)
+        return;
+    listener_free(link->listener);
+    while (!TAILQ_EMPTY(&link->connections))
+        drop(TAILQ_FIRST(&link->connections));
+    free_event(link->redial);
+    free_event(link->heartbeat);
+    free_event(link->acknowledge);
+    free_event(link->flush);
+    free_event(link->quantum_tick);
+    link_session_free(link->session);
+    SSL_CTX_free(link->tls);
+    OPENSSL_free(link);
+}
+
+void link_on_assigned(struct link *link, link_assigned assigned, void *arg)
+{
+    link->assigned = assigned;
+    link->assigned_arg = arg;
+}
+
+bool link_is_up(const struct link *link)
+{
+    return link_session_is_up(link->session);
+}
+
+bool link_has_room(const struct link *link, size_t count)
+{
+    return link_is_up(link) && link_session_has_room(link->session, count);
+}
+
+bool link_assign(struct link *link, const struct assignment *assignment)
+{
+    bool done =
+        link_session_assign(link->session, assignment, stream_output(link->current->stream));
+
+    event_active(link->flush, EV_TIMEOUT, 0);
+    return done;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The link to the peer key server: mutual TLS 1.3, dialled by the end with the lower kme_id and
+ * dialled again with growing pauses; and the simulated quantum channel that runs over it.
+ */
+#ifndef QKD_KME_LINK_H
+#define QKD_KME_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "kme/env.h"
+#include "kme/store.h"
+
+struct link;
+
+/* Called for each key that became ready to be claimed here. */
+typedef void (*link_assigned)(void *arg, const struct key_id *key_id);
+
+struct link *link_new(const struct env *env, struct store *store, struct status *status);
+void link_free(struct link *link);
+void link_on_assigned(struct link *link, link_assigned assigned, void *arg);
+
+bool link_is_up(const struct link *link);
+
+/* Whether so many more assignments can be told to the peer now. */
+bool link_has_room(const struct link *link, size_t count);
+
+/* Tells the peer, after the running callback, that a key was cut. Needs link_has_room. */
+bool link_assign(struct link *link, const struct assignment *assignment);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/link_codec.h"
+
+#include <string.h>
+
+enum { LENGTH_BYTES = 4, OWNER_SENDER = 1, OWNER_RECEIVER = 2 };
+
+static const char hello_magic[] = "QKDL";
+
+/* The length goes in front once the body is known. Returns where it goes. */
+static size_t begin(struct buf *buf, enum frame_type type)
+{
+    size_t at = buf->length;
+
+    buf_put_u32(buf, 0);
+    buf_put_u8(buf, (uint8_t)type);
+    return at;
+}
+
+static void end(struct buf *buf, size_t at)
+{
+    size_t length = buf->length - at - LENGTH_BYTES;
+
+    if (buf->failed)
+        return;
+    for (size_t i = 0; i < LENGTH_BYTES; i++)
+        buf->data[at + i] = (uint8_t)(length >> (8 * (LENGTH_BYTES - 1 - i)));
+}
+
+static void put_name(struct buf *buf, const char *name)
+{
+    size_t length = strlen(name);
+
+    buf_put_u8(buf, (uint8_t)length);
+    buf_put(buf, name, length);
+}
+
+void link_put_hello(struct buf *buf, const struct frame_hello *hello)
+{
+    size_t at = begin(buf, FRAME_HELLO);
+
+    buf_put_text(buf, hello_magic);
+    buf_put_u8(buf, LINK_VERSION);
+    buf_put(buf, hello->epoch, LINK_EPOCH_BYTES);
+    buf_put(buf, hello->peer_epoch, LINK_EPOCH_BYTES);
+    buf_put_u64(buf, hello->blocks_through);
+    buf_put_u64(buf, hello->assigns_through);
+    buf_put_u64(buf, hello->capacity_blocks);
+    put_name(buf, hello->kme_id);
+    end(buf, at);
+}
+
+void link_put_ack(struct buf *buf, const struct frame_ack *ack)
+{
+    size_t at = begin(buf, FRAME_ACK);
+
+    buf_put_u64(buf, ack->blocks_through);
+    buf_put_u64(buf, ack->assigns_through);
+    end(buf, at);
+}
+
+void link_put_assign(struct buf *buf, const struct frame_assign *assign)
+{
+    const struct assignment *a = &assign->assignment;
+    size_t at = begin(buf, FRAME_ASSIGN);
+
+    buf_put_u64(buf, assign->sequence);
+    buf_put(buf, a->key_id.octets, KEY_ID_BYTES);
+    buf_put_u32(buf, a->size_bits);
+    buf_put_u32(buf, a->lifetime_s);
+    put_name(buf, a->initiator);
+    put_name(buf, a->responder);
+    buf_put_u32(buf, (uint32_t)a->block_count);
+    for (size_t i = 0; i < a->block_count; i++)
+        buf_put(buf, a->blocks[i].octets, KEY_ID_BYTES);
+    end(buf, at);
+}
+
+void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks)
+{
+    size_t at = begin(buf, FRAME_SIMULATED_QUANTUM);
+
+    buf_put_u64(buf, blocks->first_sequence);
+    buf_put_u32(buf, (uint32_t)blocks->count);
+    for (size_t i = 0; i < blocks->count; i++) {
+        const struct block *block = &blocks->blocks[i];
+
+        buf_put(buf, block->id.octets, KEY_ID_BYTES);
+        buf_put_u8(buf, block->owner == BLOCK_OURS ? OWNER_SENDER : OWNER_RECEIVER);
+        buf_put(buf, block->octets, BLOCK_BYTES);
+    }
+    end(buf, at);
+}
+
+static void take(struct reader *reader, void *to, size_t length)
+{
+    const uint8_t *from = reader_take(reader, length);
+
+    if (from != NULL)
+        memcpy(to, from, length);
+}
+
+/* A name is not empty and has no NUL. */
+static void take_name(struct reader *reader, char name[static ETSI014_ID_MAX_CHARS + 1])
+{
+    size_t length = reader_u8(reader);
+    const uint8_t *from = reader_take(reader, length);
+
+    if (from == NULL || length == 0 || memchr(from, 0, length) != NULL) {
+        reader->failed = true;
+        return;
+    }
+    memcpy(name, from, length);
+    name[length] = '\0';
+}
+
+static bool parse_hello(struct reader *reader, struct frame *frame)
+{
+    struct frame_hello *hello = &frame->u.hello;
+    const uint8_t *magic = reader_take(reader, strlen(hello_magic));
+
+    if (magic == NULL || memcmp(magic, hello_magic, strlen(hello_magic)) != 0 ||
+        reader_u8(reader) != LINK_VERSION)
+        return false;
+    take(reader, hello->epoch, LINK_EPOCH_BYTES);
+    take(reader, hello->peer_epoch, LINK_EPOCH_BYTES);
+    hello->blocks_through = reader_u64(reader);
+    hello->assigns_through = reader_u64(reader);
+    hello->capacity_blocks = reader_u64(reader);
+    take_name(reader, hello->kme_id);
+    return reader_done(reader);
+}
+
+static bool parse_ack(struct reader *reader, struct frame *frame)
+{
+    frame->u.ack.blocks_through = reader_u64(reader);
+    frame->u.ack.assigns_through = reader_u64(reader);
+    return reader_done(reader);
+}
+
+static bool parse_assign(struct reader *reader, struct frame *frame)
+{
+    struct assignment *a = &frame->u.assign.assignment;
+
+    frame->u.assign.sequence = reader_u64(reader);
+    take(reader, a->key_id.octets, KEY_ID_BYTES);
+    a->size_bits = reader_u32(reader);
+    a->lifetime_s = reader_u32(reader);
+    take_name(reader, a->initiator);
+    take_name(reader, a->responder);
+    a->block_count = reader_u32(reader);
+    if (a->block_count == 0 || a->block_count > KEY_MAX_BLOCKS || a->size_bits == 0 ||
+        a->size_bits % 8 != 0 || store_blocks_for(a->size_bits) != a->block_count)
+        return false;
+    for (size_t i = 0; i < a->block_count; i++)
+        take(reader, a->blocks[i].octets, KEY_ID_BYTES);
+    return reader_done(reader);
+}
+
+static bool parse_blocks(struct reader *reader, struct frame *frame)
+{
+    struct frame_blocks *blocks = &frame->u.blocks;
+
+    blocks->first_sequence = reader_u64(reader);
+    blocks->count = reader_u32(reader);
+    if (blocks->count == 0 || blocks->count > LINK_BLOCKS_MAX)
+        return false;
+    for (size_t i = 0; i < blocks->count; i++) {
+        struct block *block = &blocks->blocks[i];
+        uint8_t owner;
+
+        take(reader, block->id.octets, KEY_ID_BYTES);
+        owner = reader_u8(reader);
+        if (owner != OWNER_SENDER && owner != OWNER_RECEIVER)
+            return false;
+        block->owner = owner == OWNER_SENDER ? BLOCK_PEERS : BLOCK_OURS;
+        take(reader, block->octets, BLOCK_BYTES);
+    }
+    return reader_done(reader);
+}
+
+static const struct {
+    enum frame_type type;
+    bool (*parse)(struct reader *reader, struct frame *frame);
+} parsers[] = {
+    {FRAME_HELLO, parse_hello},
+    {FRAME_ACK, parse_ack},
+    {FRAME_ASSIGN, parse_assign},
+    {FRAME_SIMULATED_QUANTUM, parse_blocks},
+};
+
+enum link_parse link_parse(const void *data, size_t length, struct frame *frame, size_t *used,
+                           struct status *status)
+{
+    struct reader reader;
+    uint32_t frame_length;
+    uint8_t type;
+
+    if (length < LENGTH_BYTES)
+        return LINK_PARSE_MORE;
+    reader_init(&reader, data, length);
+    frame_length = reader_u32(&reader);
+    if (frame_length == 0 || frame_length > LINK_FRAME_MAX_BYTES) {
+        status_fail(status, OUTCOME_PEER, "a link frame of %u octets is outside 1 to %d",
+                    (unsigned)frame_length, LINK_FRAME_MAX_BYTES);
+        return LINK_PARSE_BAD;
+    }
+    if (reader.left < frame_length)
+        return LINK_PARSE_MORE;
+    *used = LENGTH_BYTES + frame_length;
+    reader.left = frame_length;
+    type = reader_u8(&reader);
+    for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {
+        if (parsers[i].type != type)
+            continue;
+        frame->type = parsers[i].type;
+        if (parsers[i].parse(&reader, frame))
+            return LINK_PARSE_FRAME;
+        status_fail(status, OUTCOME_PEER, "a link frame of type 0x%02x is malformed", type);
+        return LINK_PARSE_BAD;
+    }
+    status_fail(status, OUTCOME_PEER, "a link frame has the unknown type 0x%02x", type);
+    return LINK_PARSE_BAD;
+}

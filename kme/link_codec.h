@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The frames between two key servers, in both directions. Pure: no socket, no state, no clock.
+ *
+ *     frame  = length(u32, of what follows) type(u8) body        integers are big-endian
+ *
+ * Types below 0x80 are the classical channel. FRAME_SIMULATED_QUANTUM carries key bits, in place
+ * of the quantum channel that this software does not have; a deployment with real devices has
+ * no such frame.
+ */
+#ifndef QKD_KME_LINK_CODEC_H
+#define QKD_KME_LINK_CODEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/status.h"
+#include "kme/store.h"
+
+enum {
+    LINK_VERSION = 1,
+    LINK_EPOCH_BYTES = 16,
+    LINK_BLOCKS_MAX = 128,      /* in one frame */
+    LINK_FRAME_MAX_BYTES = 8192 /* type and body */
+};
+
+enum frame_type {
+    FRAME_HELLO = 0x01,
+    FRAME_ACK = 0x02,
+    FRAME_ASSIGN = 0x03,
+    FRAME_SIMULATED_QUANTUM = 0x80
+};
+
+/* First frame in each direction. */
+struct frame_hello {
+    uint8_t epoch[LINK_EPOCH_BYTES];      /* random, one per process of the sender */
+    uint8_t peer_epoch[LINK_EPOCH_BYTES]; /* the receiver's, as the sender last heard; or zeros */
+    uint64_t blocks_through;              /* blocks that the sender of this has received */
+    uint64_t assigns_through;             /* assignments that it has received */
+    uint64_t capacity_blocks;             /* what its store takes */
+    char kme_id[ETSI014_ID_MAX_CHARS + 1];
+};
+
+/* All up to these sequence numbers has been received; also sent when idle, as a sign of life. */
+struct frame_ack {
+    uint64_t blocks_through;
+    uint64_t assigns_through;
+};
+
+struct frame_assign {
+    uint64_t sequence; /* from 1 on */
+    struct assignment assignment;
+};
+
+struct frame_blocks {
+    uint64_t first_sequence; /* of blocks[0]; from 1 on */
+    size_t count;
+    struct block blocks[LINK_BLOCKS_MAX]; /* owner as the receiver sees it when parsed */
+};
+
+struct frame {
+    enum frame_type type;
+    union {
+        struct frame_hello hello;
+        struct frame_ack ack;
+        struct frame_assign assign;
+        struct frame_blocks blocks; /* secret: wipe the frame after use */
+    } u;
+};
+
+/* Appends a whole frame. Owners of blocks are given as the sender sees them. */
+void link_put_hello(struct buf *buf, const struct frame_hello *hello);
+void link_put_ack(struct buf *buf, const struct frame_ack *ack);
+void link_put_assign(struct buf *buf, const struct frame_assign *assign);
+void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks);
+
+enum link_parse { LINK_PARSE_FRAME, LINK_PARSE_MORE, LINK_PARSE_BAD };
+
+/* Reads one frame from the front. LINK_PARSE_FRAME: *frame is filled in and *used says how many
+ * octets it took. LINK_PARSE_MORE: not all of it is there yet. LINK_PARSE_BAD: *status
+ * (OUTCOME_PEER) says why; the connection is of no further use. */
+enum link_parse link_parse(const void *data, size_t length, struct frame *frame, size_t *used,
+                           struct status *status);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/metrics.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+static const char *const role_names[ROLE_COUNT] = {"initiator", "responder"};
+static const char *const method_names[METHOD_COUNT] = {"status", "enc_keys", "dec_keys", "other"};
+static const char *const outcome_names[METRIC_OUTCOME_COUNT] = {
+    "ok", "bad_request", "unauthorised", "not_found", "unavailable", "aborted"};
+static const char *const loss_names[LOSS_COUNT] = {"peer_restart", "link",     "expired",
+                                                   "displaced",    "mismatch", "surplus"};
+
+static struct metrics_sae *find_sae(struct metrics *metrics, const char *sae)
+{
+    for (size_t i = 0; i < metrics->sae_count; i++)
+        if (strcmp(metrics->saes[i].sae, sae) == 0)
+            return &metrics->saes[i];
+    return NULL;
+}
+
+bool metrics_add_sae(struct metrics *metrics, const char *sae)
+{
+    struct metrics_sae *saes, *added;
+
+    if (find_sae(metrics, sae) != NULL)
+        return true;
+    saes = OPENSSL_realloc(metrics->saes, (metrics->sae_count + 1) * sizeof(*saes));
+    if (saes == NULL)
+        return false;
+    metrics->saes = saes;
+    added = &saes[metrics->sae_count];
+    memset(added, 0, sizeof(*added));
+    added->sae = OPENSSL_strdup(sae);
+    if (added->sae == NULL)
+        return false;
+    metrics->sae_count++;
+    return true;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->sae_count; i++)
+        OPENSSL_free(metrics->saes[i].sae);
+    OPENSSL_free(metrics->saes);
+    memset(metrics, 0, sizeof(*metrics));
+}
+
+void metrics_count_keys(struct metrics *metrics, const char *sae, enum metric_role role,
+                        size_t count)
+{
+    struct metrics_sae *found = find_sae(metrics, sae);
+
+    if (found != NULL)
+        found->delivered[role] += count;
+}
+
+/* A label value, quoted as the format asks. */
+static void put_value(struct buf *buf, const char *value)
+{
+    buf_put_u8(buf, '"');
+    for (; *value != '\0'; value++) {
+        if (*value == '\n')
+            buf_put_text(buf, "\\n");
+        else if (*value == '"' || *value == '\\')
+            buf_put_format(buf, "\\%c", *value);
+        else
+            buf_put_u8(buf, (uint8_t)*value);
+    }
+    buf_put_u8(buf, '"');
+}
+
+static void put_head(struct buf *buf, const char *name, const char *type, const char *help)
+{
+    buf_put_format(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_peer_sample(struct buf *buf, const char *name, const char *peer, uint64_t value)
+{
+    buf_put_format(buf, "%s{peer=", name);
+    put_value(buf, peer);
+    buf_put_format(buf, "} %" PRIu64 "\n", value);
+}
+
+static void put_delivered(const struct metrics *metrics, struct buf *buf)
+{
+    put_head(buf, "qkd_kme_keys_delivered_total", "counter",
+             "Keys delivered to SAEs of this site.");
+    for (size_t i = 0; i < metrics->sae_count; i++) {
+        for (int role = 0; role < ROLE_COUNT; role++) {
+            buf_put_format(
+                buf, "qkd_kme_keys_delivered_total{api=\"014\",role=\"%s\",sae=", role_names[role]);
+            put_value(buf, metrics->saes[i].sae);
+            buf_put_format(buf, "} %" PRIu64 "\n", metrics->saes[i].delivered[role]);
+        }
+    }
+}
+
+static void put_requests(const struct metrics *metrics, struct buf *buf)
+{
+    put_head(buf, "qkd_kme_requests_total", "counter", "Requests of SAEs, by what came of them.");
+    for (int method = 0; method < METHOD_COUNT; method++)
+        for (int outcome = 0; outcome < METRIC_OUTCOME_COUNT; outcome++)
+            buf_put_format(
+                buf,
+                "qkd_kme_requests_total{api=\"014\",method=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
+                method_names[method], outcome_names[outcome], metrics->requests[method][outcome]);
+    put_head(buf, "qkd_kme_connections_total", "counter", "Connections of SAEs, after TLS.");
+    buf_put_format(buf, "qkd_kme_connections_total{api=\"014\"} %" PRIu64 "\n",
+                   metrics->connections);
+}
+
+void metrics_put(const struct metrics *metrics, const struct metrics_link *link, struct buf *buf)
+{
+    put_delivered(metrics, buf);
+    put_requests(metrics, buf);
+    put_head(buf, "qkd_kme_link_up", "gauge", "Whether the link to the peer key server is up.");
+    put_peer_sample(buf, "qkd_kme_link_up", link->peer, link->up);
+    put_head(buf, "qkd_kme_available_bits", "gauge",
+             "Key bits that initiators of this site can reserve.");
+    put_peer_sample(buf, "qkd_kme_available_bits", link->peer, link->available_bits);
+    put_head(buf, "qkd_kme_generated_bits_total", "counter",
+             "Key bits of the simulated quantum channel that became usable here.");
+    put_peer_sample(buf, "qkd_kme_generated_bits_total", link->peer, metrics->generated_bits);
+    put_head(buf, "qkd_kme_lost_bits_total", "counter",
+             "Key bits that never became a key of two SAEs.");
+    for (int reason = 0; reason < LOSS_COUNT; reason++) {
+        buf_put_text(buf, "qkd_kme_lost_bits_total{peer=");
+        put_value(buf, link->peer);
+        buf_put_format(buf, ",reason=\"%s\"} %" PRIu64 "\n", loss_names[reason],
+                       metrics->lost_bits[reason]);
+    }
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters of the key server, and their Prometheus text. All start at 0 and only grow. */
+#ifndef QKD_KME_METRICS_H
+#define QKD_KME_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum metric_role { ROLE_INITIATOR, ROLE_RESPONDER, ROLE_COUNT };
+
+/* The methods of ETSI GS QKD 014 in the order of enum etsi014_method, and all else. */
+enum metric_method { METHOD_STATUS, METHOD_ENC_KEYS, METHOD_DEC_KEYS, METHOD_OTHER, METHOD_COUNT };
+
+enum metric_outcome {
+    METRIC_OK,
+    METRIC_BAD_REQUEST,
+    METRIC_UNAUTHORISED,
+    METRIC_NOT_FOUND,
+    METRIC_UNAVAILABLE,
+    METRIC_ABORTED, /* the SAE went away while its request was held */
+    METRIC_OUTCOME_COUNT
+};
+
+/* Why key bits that were there never became a key of two SAEs. */
+enum metric_loss {
+    LOSS_PEER_RESTART, /* the other end forgot them */
+    LOSS_LINK,         /* in flight when the link broke */
+    LOSS_EXPIRED,      /* not claimed within their lifetime */
+    LOSS_DISPLACED,    /* too many unclaimed keys */
+    LOSS_MISMATCH,     /* the two ends disagree about a block */
+    LOSS_SURPLUS,      /* of a block, beyond the size of its key */
+    LOSS_COUNT
+};
+
+struct metrics_sae {
+    char *sae;
+    uint64_t delivered[ROLE_COUNT];
+};
+
+struct metrics {
+    uint64_t requests[METHOD_COUNT][METRIC_OUTCOME_COUNT];
+    uint64_t connections;
+    uint64_t generated_bits;
+    uint64_t lost_bits[LOSS_COUNT];
+    struct metrics_sae *saes;
+    size_t sae_count;
+};
+
+/* Makes the SAE's counters appear; known ones keep their values. False when out of memory. */
+bool metrics_add_sae(struct metrics *metrics, const char *sae);
+void metrics_free(struct metrics *metrics);
+
+void metrics_count_keys(struct metrics *metrics, const char *sae, enum metric_role role,
+                        size_t count);
+
+struct metrics_link {
+    const char *peer;
+    bool up;
+    uint64_t available_bits; /* that initiators of this site can still reserve */
+};
+
+/* Appends the text exposition format. */
+void metrics_put(const struct metrics *metrics, const struct metrics_link *link, struct buf *buf);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Get status and Get key (clauses 5.2, 5.3): the initiator's side. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/deadline.h"
+#include "kme/call014.h"
+#include "kme/config.h"
+
+enum { NUMBER_TEXT_BYTES = 21 };
+
+/* The SAE in the URL must be one that we can reach, and not the caller. */
+static bool check_peer(const struct call014 *call, struct etsi014_error *error)
+{
+    if (strcmp(call->route.sae, call->caller) == 0)
+        return etsi014_refuse(error, 400, "the slave SAE in the URL is the caller itself");
+    if (!kme_config_is_peer_sae(call->service->env->config, call->route.sae))
+        return etsi014_refuse(error, 400, "the slave SAE in the URL is unknown");
+    return true;
+}
+
+static void copy_id(char to[static ETSI014_ID_MAX_CHARS + 1], const char *id)
+{
+    memcpy(to, id, strlen(id) + 1);
+}
+
+void status014(const struct call014 *call)
+{
+    const struct kme_config *config = call->service->env->config;
+    int64_t blocks = (int64_t)store_blocks_for((uint32_t)config->limits.default_key_bits);
+    struct etsi014_status value = {
+        .key_size_bits = config->limits.default_key_bits,
+        .stored_key_count = (int64_t)store_usable(call->service->store, BLOCK_OURS) / blocks,
+        .max_key_count = config->link.capacity_bits / BLOCK_BITS / blocks,
+        .max_key_per_request = config->limits.max_keys_per_request,
+        .max_key_size_bits = config->limits.max_key_bits,
+        .min_key_size_bits = config->limits.min_key_bits,
+        .max_sae_id_count = 0,
+    };
+    struct etsi014_error error;
+
+    if (!check_peer(call, &error)) {
+        call014_refuse(call, &error);
+        return;
+    }
+    copy_id(value.source_kme_id, config->kme_id);
+    copy_id(value.target_kme_id, config->link.peer_kme_id);
+    copy_id(value.master_sae_id, call->caller);
+    copy_id(value.slave_sae_id, call->route.sae);
+    etsi014_status_put(&call->service->body, &value);
+    call014_answer(call);
+}
+
+static bool query_number(const char *query, const char *name, int64_t *value,
+                         struct etsi014_error *error)
+{
+    char text[NUMBER_TEXT_BYTES];
+    char *end = text;
+
+    switch (query_find(query, name, text, sizeof(text))) {
+    case QUERY_ABSENT:
+        return true;
+    case QUERY_REPEATED:
+        return etsi014_refuse(error, 400, "%s is there more than once", name);
+    case QUERY_FOUND:
+        if (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'))
+            *value = strtoll(text, &end, 10);
+        if (end != text && *end == '\0')
+            return true;
+        break;
+    case QUERY_BAD:
+        break;
+    }
+    return etsi014_refuse(error, 400, "%s is not an integer", name);
+}
+
+/* What the caller asks for, with our defaults where it does not say. */
+static bool read_request(const struct call014 *call, struct etsi014_key_request *asked,
+                         struct etsi014_error *error)
+{
+    const struct http_request *request = http_exchange_request(call->exchange);
+    bool is_post = strcmp(request->method, "POST") == 0;
+    int64_t fallback_bits = call->service->env->config->limits.default_key_bits;
+
+    memset(asked, 0, sizeof(*asked));
+    asked->number = 1;
+    if (is_post) {
+        if (!etsi014_key_request_parse(request->body.data, request->body.length, asked, error))
+            return false;
+        if (asked->size_bits == 0)
+            asked->size_bits = fallback_bits;
+        return true;
+    }
+    asked->size_bits = fallback_bits;
+    return query_number(call->route.query, "number", &asked->number, error) &&
+           query_number(call->route.query, "size", &asked->size_bits, error);
+}
+
+static bool refuse_extension(const char *name, struct etsi014_error *error)
+{
+    etsi014_refuse(error, 400, "%s", etsi014_extension_mandatory_unsupported);
+    strcpy(error->detail_name, "extension_mandatory_unsupported");
+    snprintf(error->detail_text, sizeof(error->detail_text), "%s is not supported", name);
+    return false;
+}
+
+static bool check_request(const struct kme_config *config, const struct etsi014_key_request *asked,
+                          struct etsi014_error *error)
+{
+    if (asked->extension_mandatory[0] != '\0')
+        return refuse_extension(asked->extension_mandatory, error);
+    if (asked->additional_slave_count > 0)
+        return etsi014_refuse(error, 400, "additional_slave_SAE_IDs has more than 0 entries");
+    if (asked->number < 1 || asked->number > config->limits.max_keys_per_request)
+        return etsi014_refuse(error, 400, "number is outside 1 to %lld",
+                              (long long)config->limits.max_keys_per_request);
+    if (asked->size_bits > 0 && asked->size_bits % 8 != 0)
+        return etsi014_refuse(error, 400, "%s", etsi014_size_not_multiple_of_8);
+    if (asked->size_bits < config->limits.min_key_bits ||
+        asked->size_bits > config->limits.max_key_bits)
+        return etsi014_refuse(error, 400, "size is outside %lld to %lld",
+                              (long long)config->limits.min_key_bits,
+                              (long long)config->limits.max_key_bits);
+    return true;
+}
+
+/* All keys or none: nothing is taken before this has said yes. */
+static bool check_supply(const struct service014 *service, const struct etsi014_key_request *asked,
+                         struct etsi014_error *error)
+{
+    size_t number = (size_t)asked->number;
+    const char *peer = service->env->config->link.peer_kme_id;
+
+    if (!link_is_up(service->link))
+        return etsi014_refuse(error, 503, "no link to peer key server %.150s", peer);
+    if (!link_has_room(service->link, number))
+        return etsi014_refuse(error, 503, "peer key server %.150s is behind", peer);
+    if (number * store_blocks_for((uint32_t)asked->size_bits) >
+        store_usable(service->store, BLOCK_OURS))
+        return etsi014_refuse(error, 503, "not enough key material is available");
+    return true;
+}
+
+static bool reserve_keys(const struct call014 *call, const struct etsi014_key_request *asked,
+                         struct etsi014_container *container, struct etsi014_error *error)
+{
+    struct service014 *service = call->service;
+    struct assignment assignment;
+    struct status status = STATUS_INIT;
+
+    assignment.size_bits = (uint32_t)asked->size_bits;
+    assignment.lifetime_s = (uint32_t)service->env->config->limits.key_lifetime_s;
+    copy_id(assignment.initiator, call->caller);
+    copy_id(assignment.responder, call->route.sae);
+    for (container->count = 0; container->count < (size_t)asked->number; container->count++) {
+        struct etsi014_key *key = &container->keys[container->count];
+
+        if (!store_reserve(service->store, &assignment, monotonic_ns(), &key->key, &status) ||
+            !link_assign(service->link, &assignment)) {
+            log_line(service->env->log, LOG_LEVEL_ERROR, "a reservation failed: %s", status.text);
+            return etsi014_refuse(error, 503, "the key server cannot reserve keys now");
+        }
+        key->id = assignment.key_id;
+        service->env->metrics->lost_bits[LOSS_SURPLUS] +=
+            assignment.block_count * BLOCK_BITS - assignment.size_bits;
+    }
+    return true;
+}
+
+void reserve014(const struct call014 *call)
+{
+    struct etsi014_key_request asked;
+    struct etsi014_container container;
+    struct etsi014_error error;
+
+    memset(&container, 0, sizeof(container));
+    if (check_peer(call, &error) && read_request(call, &asked, &error) &&
+        check_request(call->service->env->config, &asked, &error) &&
+        check_supply(call->service, &asked, &error) &&
+        reserve_keys(call, &asked, &container, &error)) {
+        metrics_count_keys(call->service->env->metrics, call->caller, ROLE_INITIATOR,
+                           container.count);
+        etsi014_container_put(&call->service->body, &container);
+        call014_answer(call);
+    } else {
+        call014_refuse(call, &error);
+    }
+    etsi014_container_free(&container);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/server.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+#include <openssl/ssl.h>
+
+#include "base/deadline.h"
+#include "kme/admin.h"
+#include "kme/config.h"
+#include "kme/env.h"
+#include "kme/link.h"
+#include "kme/metrics.h"
+#include "kme/service014.h"
+#include "kme/store.h"
+#include "kme/tls.h"
+
+static const char program[] = "qkd-kme";
+
+enum { SIGNALS = 3, EXPIRY_S = 1 };
+
+struct server {
+    const char *config_path;
+    struct env env;
+    struct kme_config *config;
+    OSSL_PROVIDER *provider;
+    struct metrics metrics;
+    struct store *store;
+    struct link *link;
+    struct service014 *service014;
+    struct admin *admin;
+    struct event *signals[SIGNALS], *expiry;
+};
+
+static bool add_saes(struct server *server, const struct kme_config *config)
+{
+    for (size_t i = 0; i < config->saes.count; i++)
+        if (!metrics_add_sae(&server->metrics, config->saes.items[i].id))
+            return false;
+    return true;
+}
+
+static void reload(struct server *server)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *config = kme_config_load(server->config_path, &status);
+    struct log *log = config != NULL ? log_open(config->log_level, program, &status) : NULL;
+
+    if (log == NULL || !kme_config_keep_fixed(config, server->config, server->env.log) ||
+        !add_saes(server, config)) {
+        log_line(server->env.log, LOG_LEVEL_ERROR, "the old configuration stays: %s",
+                 status.outcome != OUTCOME_OK ? status.text : "out of memory");
+        log_close(log);
+        kme_config_free(config);
+        return;
+    }
+    log_close(server->env.log);
+    kme_config_free(server->config);
+    server->config = config;
+    server->env.config = config;
+    server->env.log = log;
+    log_line(log, LOG_LEVEL_INFO, "the configuration was read again");
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+    struct server *server = arg;
+
+    (void)what;
+    if (number == SIGHUP) {
+        reload(server);
+        return;
+    }
+    log_line(server->env.log, LOG_LEVEL_INFO, "ending: %s", strsignal((int)number));
+    event_base_loopbreak(server->env.base);
+}
+
+static void on_expiry(evutil_socket_t ignored, short what, void *arg)
+{
+    struct server *server = arg;
+
+    (void)ignored;
+    (void)what;
+    server->metrics.lost_bits[LOSS_EXPIRED] += store_expire(server->store, monotonic_ns());
+}
+
+static bool watch(struct server *server, struct status *status)
+{
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    static const struct timeval period = {EXPIRY_S, 0};
+
+    for (int i = 0; i < SIGNALS; i++) {
+        server->signals[i] = evsignal_new(server->env.base, numbers[i], on_signal, server);
+        if (server->signals[i] == NULL || event_add(server->signals[i], NULL) != 0)
+            return status_fail(status, OUTCOME_INTERNAL, "cannot watch signals");
+    }
+    server->expiry = event_new(server->env.base, -1, EV_PERSIST, on_expiry, server);
+    if (server->expiry == NULL || event_add(server->expiry, &period) != 0)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for a timer");
+    return true;
+}
+
+/* What both running and checking need. */
+static bool prepare(struct server *server, const char *config_path, struct status *status)
+{
+    server->config_path = config_path;
+    server->config = kme_config_load(config_path, status);
+    if (server->config == NULL)
+        return false;
+    server->env.config = server->config;
+    server->env.metrics = &server->metrics;
+    server->env.log = log_open(server->config->log_level, program, status);
+    if (server->env.log == NULL)
+        return false;
+    server->env.libctx = OSSL_LIB_CTX_new();
+    if (server->env.libctx != NULL)
+        server->provider = OSSL_PROVIDER_load(server->env.libctx, "default");
+    if (server->provider == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "OpenSSL's default provider does not load");
+    if (!add_saes(server, server->config))
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for counters");
+    return true;
+}
+
+static bool start(struct server *server, struct status *status)
+{
+    struct env *env = &server->env;
+
+    env->base = event_base_new();
+    server->store = store_new();
+    if (env->base == NULL || server->store == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory at the start");
+    server->link = link_new(env, server->store, status);
+    if (server->link == NULL)
+        return false;
+    server->service014 = service014_new(env, server->store, server->link, status);
+    if (server->service014 == NULL)
+        return false;
+    server->admin = admin_new(env, server->store, server->link, status);
+    return server->admin != NULL && watch(server, status);
+}
+
+static void announce(const struct server *server)
+{
+    const struct kme_config *config = server->config;
+    const struct log *log = server->env.log;
+
+    log_line(log, LOG_LEVEL_WARN,
+             "%s: THE QUANTUM CHANNEL IS SIMULATED: keys come from this machine's random numbers",
+             config->kme_id);
+    log_line(log, LOG_LEVEL_INFO, "ETSI 014 listens on https://%s", config->etsi014.listen.text);
+    log_line(log, LOG_LEVEL_INFO, "admin listens on http://%s", config->admin.listen.text);
+    if (strcmp(config->kme_id, config->link.peer_kme_id) < 0)
+        log_line(log, LOG_LEVEL_INFO, "link dials '%s' at %s", config->link.peer_kme_id,
+                 config->link.connect.text);
+    else
+        log_line(log, LOG_LEVEL_INFO, "link to '%s' listens on %s", config->link.peer_kme_id,
+                 config->link.listen.text);
+}
+
+static void free_event(struct event *event)
+{
+    if (event != NULL)
+        event_free(event);
+}
+
+static void stop(struct server *server)
+{
+    admin_free(server->admin);
+    service014_free(server->service014);
+    link_free(server->link);
+    store_free(server->store);
+    for (int i = 0; i < SIGNALS; i++)
+        free_event(server->signals[i]);
+    free_event(server->expiry);
+    if (server->env.base != NULL)
+        event_base_free(server->env.base);
+    libevent_global_shutdown();
+    metrics_free(&server->metrics);
+    if (server->provider != NULL)
+        OSSL_PROVIDER_unload(server->provider);
+    OSSL_LIB_CTX_free(server->env.libctx);
+    log_close(server->env.log);
+    kme_config_free(server->config);
+}
+
+bool server_run(const char *config_path, struct status *status)
+{
+    struct server server;
+    bool started;
+
+    memset(&server, 0, sizeof(server));
+    started = prepare(&server, config_path, status) && start(&server, status);
+    if (started) {
+        announce(&server);
+        event_base_dispatch(server.env.base);
+        log_line(server.env.log, LOG_LEVEL_INFO, "ended");
+    }
+    stop(&server);
+    return started;
+}
+
+bool server_check(const char *config_path, struct status *status)
+{
+    struct server server;
+    SSL_CTX *tls = NULL;
+
+    memset(&server, 0, sizeof(server));
+    if (prepare(&server, config_path, status))
+        tls = tls_context_new(&server.env, TLS_SERVER_014, status);
+    SSL_CTX_free(tls);
+    stop(&server);
+    return tls != NULL;
+}

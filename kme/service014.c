@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/service014.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/ssl.h>
+
+#include "kme/call014.h"
+#include "kme/config.h"
+#include "kme/tls.h"
+
+static const char json_type[] = "application/json";
+
+static enum metric_outcome outcome_of(const struct etsi014_error *error)
+{
+    switch (error->http_status) {
+    case 401:
+        return METRIC_UNAUTHORISED;
+    case 503:
+        return METRIC_UNAVAILABLE;
+    default:
+        return strcmp(error->message, etsi014_keys_not_found) == 0 ? METRIC_NOT_FOUND
+                                                                   : METRIC_BAD_REQUEST;
+    }
+}
+
+static enum metric_method method_of(enum etsi014_method method)
+{
+    static const enum metric_method methods[] = {
+        [ETSI014_GET_STATUS] = METHOD_STATUS,
+        [ETSI014_GET_KEY] = METHOD_ENC_KEYS,
+        [ETSI014_GET_KEY_IDS] = METHOD_DEC_KEYS,
+    };
+
+    return methods[method];
+}
+
+static void answer_error(struct service014 *service, struct http_exchange *exchange,
+                         const struct etsi014_error *error, const char *extra)
+{
+    struct http_answer answer = {error->http_status, NULL, extra, NULL};
+
+    if (error->http_status != 401) {
+        etsi014_error_put(&service->body, error);
+        answer.content_type = json_type;
+        answer.body = &service->body;
+    }
+    http_answer(exchange, &answer);
+    buf_reset(&service->body);
+}
+
+void call014_answer(const struct call014 *call)
+{
+    struct service014 *service = call->service;
+    struct http_answer answer = {200, json_type, "", &service->body};
+    struct etsi014_error error;
+
+    if (service->body.failed) {
+        buf_reset(&service->body);
+        etsi014_refuse(&error, 503, "out of memory for the answer");
+        call014_refuse(call, &error);
+        return;
+    }
+    service->env->metrics->requests[method_of(call->route.method)][METRIC_OK]++;
+    http_answer(call->exchange, &answer);
+    buf_reset(&service->body);
+}
+
+void call014_refuse(const struct call014 *call, const struct etsi014_error *error)
+{
+    struct service014 *service = call->service;
+
+    service->env->metrics->requests[method_of(call->route.method)][outcome_of(error)]++;
+    log_line(service->env->log, LOG_LEVEL_DEBUG, "'%s' was answered %d: %s", call->caller,
+             error->http_status, error->message);
+    answer_error(service, call->exchange, error,
+                 error->http_status == 503 ? "Retry-After: 1\r\n" : "");
+}
+
+/* For requests that reach none of the three methods. */
+static void refuse_other(struct service014 *service, struct http_exchange *exchange,
+                         const struct etsi014_error *error, const char *extra)
+{
+    service->env->metrics->requests[METHOD_OTHER][outcome_of(error)]++;
+    answer_error(service, exchange, error, extra);
+}
+
+/* A missing Content-Type is accepted, as on an empty body. */
+static bool is_json(const struct http_request *request)
+{
+    size_t length = strcspn(request->content_type, "; \t");
+
+    return length == 0 || request->body.length == 0 ||
+           (length == strlen(json_type) &&
+            strncasecmp(request->content_type, json_type, length) == 0);
+}
+
+static bool find_route(const struct http_request *request, struct route014 *route, char *extra,
+                       size_t room, struct etsi014_error *error)
+{
+    const char *allow = "";
+
+    extra[0] = '\0';
+    switch (route014_parse(request->target, route)) {
+    case ROUTE_FOUND:
+        break;
+    case ROUTE_NOT_FOUND:
+        return etsi014_refuse(error, 404, "there is nothing at this path");
+    case ROUTE_BAD:
+        return etsi014_refuse(error, 400, "the SAE ID in the URL is not properly encoded");
+    }
+    if (!route014_allows(route->method, request->method, &allow)) {
+        snprintf(extra, room, "Allow: %s\r\n", allow);
+        return etsi014_refuse(error, 405, "this method is not allowed here");
+    }
+    if (strcmp(request->method, "POST") == 0 && !is_json(request))
+        return etsi014_refuse(error, 400, "Content-Type is not application/json");
+    return true;
+}
+
+static void handle(void *arg, struct http_exchange *exchange)
+{
+    static void (*const methods[])(const struct call014 *) = {
+        [ETSI014_GET_STATUS] = status014,
+        [ETSI014_GET_KEY] = reserve014,
+        [ETSI014_GET_KEY_IDS] = claim014,
+    };
+    struct service014 *service = arg;
+    const char *identity = http_exchange_identity(exchange);
+    struct call014 call = {service, exchange, NULL, {0}};
+    struct etsi014_error error;
+    char extra[64] = "";
+
+    call.caller = kme_config_sae_of_cn(service->env->config, identity);
+    if (call.caller == NULL) {
+        log_line(service->env->log, LOG_LEVEL_INFO,
+                 "a request with the certificate of '%s', which is no SAE here, was refused",
+                 identity);
+        etsi014_refuse(&error, 401, "not an SAE of this key server");
+        refuse_other(service, exchange, &error, extra);
+    } else if (!find_route(http_exchange_request(exchange), &call.route, extra, sizeof(extra),
+                           &error)) {
+        refuse_other(service, exchange, &error, extra);
+    } else {
+        methods[call.route.method](&call);
+    }
+}
+
+static void opened(void *arg)
+{
+    struct service014 *service = arg;
+
+    service->env->metrics->connections++;
+}
+
+static void refuse(void *arg, const struct http_fault *fault, struct buf *body)
+{
+    struct service014 *service = arg;
+    struct etsi014_error error;
+
+    etsi014_refuse(&error, fault->code, "%s", fault->message);
+    etsi014_error_put(body, &error);
+    service->env->metrics->requests[METHOD_OTHER][METRIC_BAD_REQUEST]++;
+}
+
+static const struct http_service http_service = {
+    "ETSI 014", ETSI014_REQUEST_MAX_BYTES, ETSI014_RESPONSE_MAX_BYTES, opened, handle, refuse};
+
+struct service014 *service014_new(const struct env *env, struct store *store, struct link *link,
+                                  struct status *status)
+{
+    struct service014 *service = OPENSSL_zalloc(sizeof(*service));
+
+    if (service == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for the ETSI 014 service");
+        return NULL;
+    }
+    service->env = env;
+    service->store = store;
+    service->link = link;
+    TAILQ_INIT(&service->held);
+    buf_init(&service->body, ETSI014_RESPONSE_MAX_BYTES);
+    service->tls = tls_context_new(env, TLS_SERVER_014, status);
+    if (service->tls != NULL)
+        service->server = http_server_new(env, &env->config->etsi014.listen, service->tls,
+                                          &http_service, service, status);
+    if (service->server == NULL) {
+        service014_free(service);
+        return NULL;
+    }
+    link_on_assigned(link, claim014_assigned, service);
+    return service;
+}
+
+void service014_free(struct service014 *service)
+{
+    if (service == NULL)
+        return;
+    link_on_assigned(service->link, NULL, NULL);
+    http_server_free(service->server); /* aborts what is held */
+    SSL_CTX_free(service->tls);
+    buf_free(&service->body);
+    OPENSSL_free(service);
+}

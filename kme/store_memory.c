@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/store.h"
+
+#include <string.h>
+#include <sys/queue.h>
+
+#include <openssl/crypto.h>
+
+#include "kme/id_table.h"
+
+enum { NS_PER_S = 1000000000 };
+
+/* The lists that a block or a key can be in. */
+enum block_list { LIST_PENDING, LIST_USABLE_OURS, LIST_USABLE_PEERS, BLOCK_LISTS };
+enum key_list { LIST_HELD, LIST_REMEMBERED, KEY_LISTS };
+
+struct block_entry {
+    struct key_id id; /* first: see id_table.h */
+    struct block block;
+    enum block_list list;
+    uint64_t sequence; /* while pending */
+    TAILQ_ENTRY(block_entry) next;
+};
+
+struct key_entry {
+    struct key_id id; /* first: see id_table.h */
+    enum key_list list;
+    struct secret *key; /* NULL when only remembered: the initiator has it */
+    int64_t expires_ns;
+    TAILQ_ENTRY(key_entry) next;
+    const char *responder;
+    size_t size_bytes; /* of this entry, names included */
+    char initiator[];  /* and the responder's name behind its NUL */
+};
+
+TAILQ_HEAD(block_queue, block_entry);
+TAILQ_HEAD(key_queue, key_entry);
+
+struct store {
+    struct id_table blocks, keys;
+    struct block_queue block_lists[BLOCK_LISTS];
+    struct key_queue key_lists[KEY_LISTS];
+    size_t usable[BLOCK_OWNERS], pending[BLOCK_OWNERS], key_counts[KEY_LISTS];
+};
+
+size_t store_blocks_for(uint32_t size_bits)
+{
+    return ((size_t)size_bits + BLOCK_BITS - 1) / BLOCK_BITS;
+}
+
+struct store *store_new(void)
+{
+    struct store *store = OPENSSL_zalloc(sizeof(*store));
+
+    if (store == NULL)
+        return NULL;
+    for (int i = 0; i < BLOCK_LISTS; i++)
+        TAILQ_INIT(&store->block_lists[i]);
+    for (int i = 0; i < KEY_LISTS; i++)
+        TAILQ_INIT(&store->key_lists[i]);
+    return store;
+}
+
+static size_t *block_counter(struct store *store, const struct block_entry *entry)
+{
+    return entry->list == LIST_PENDING ? &store->pending[entry->block.owner]
+                                       : &store->usable[entry->block.owner];
+}
+
+static void enlist_block(struct store *store, struct block_entry *entry, enum block_list list)
+{
+    entry->list = list;
+    TAILQ_INSERT_TAIL(&store->block_lists[list], entry, next);
+    ++*block_counter(store, entry);
+}
+
+static void delist_block(struct store *store, struct block_entry *entry)
+{
+    --*block_counter(store, entry);
+    TAILQ_REMOVE(&store->block_lists[entry->list], entry, next);
+}
+
+static void drop_block(struct store *store, struct block_entry *entry)
+{
+    delist_block(store, entry);
+    id_table_take(&store->blocks, &entry->id);
+    OPENSSL_clear_free(entry, sizeof(*entry));
+}
+
+static void drop_key(struct store *store, struct key_entry *entry)
+{
+    TAILQ_REMOVE(&store->key_lists[entry->list], entry, next);
+    store->key_counts[entry->list]--;
+    id_table_take(&store->keys, &entry->id);
+    secret_free(entry->key);
+    OPENSSL_clear_free(entry, entry->size_bytes);
+}
+
+static enum block_list usable_list(enum block_owner owner)
+{
+    return owner == BLOCK_OURS ? LIST_USABLE_OURS : LIST_USABLE_PEERS;
+}
+
+static size_t drop_list(struct store *store, enum block_list list)
+{
+    struct block_entry *entry;
+    size_t dropped = 0;
+
+    while ((entry = TAILQ_FIRST(&store->block_lists[list])) != NULL) {
+        drop_block(store, entry);
+        dropped++;
+    }
+    return dropped;
+}
+
+void store_free(struct store *store)
+{
+    struct key_entry *entry;
+
+    if (store == NULL)
+        return;
+    store_drop_unassigned(store);
+    for (int i = 0; i < KEY_LISTS; i++)
+        while ((entry = TAILQ_FIRST(&store->key_lists[i])) != NULL)
+            drop_key(store, entry);
+    id_table_free(&store->blocks);
+    id_table_free(&store->keys);
+    OPENSSL_free(store);
+}
+
+bool store_add(struct store *store, const struct block *block, uint64_t sequence)
+{
+    struct block_entry *entry;
+
+    if (id_table_get(&store->keys, &block->id) != NULL)
+        return false;
+    entry = OPENSSL_zalloc(sizeof(*entry));
+    if (entry == NULL)
+        return false;
+    entry->id = block->id;
+    entry->block = *block;
+    entry->sequence = sequence;
+    if (!id_table_put(&store->blocks, entry)) {
+        OPENSSL_clear_free(entry, sizeof(*entry));
+        return false;
+    }
+    enlist_block(store, entry, sequence > 0 ? LIST_PENDING : usable_list(block->owner));
+    return true;
+}
+
+size_t store_confirm(struct store *store, uint64_t through)
+{
+    struct block_entry *entry;
+    size_t confirmed = 0;
+
+    while ((entry = TAILQ_FIRST(&store->block_lists[LIST_PENDING])) != NULL &&
+           entry->sequence <= through) {
+        delist_block(store, entry);
+        enlist_block(store, entry, usable_list(entry->block.owner));
+        confirmed++;
+    }
+    return confirmed;
+}
+
+size_t store_drop_pending(struct store *store)
+{
+    return drop_list(store, LIST_PENDING);
+}
+
+size_t store_drop_unassigned(struct store *store)
+{
+    return drop_list(store, LIST_PENDING) + drop_list(store, LIST_USABLE_OURS) +
+           drop_list(store, LIST_USABLE_PEERS);
+}
+
+size_t store_usable(const struct store *store, enum block_owner owner)
+{
+    return store->usable[owner];
+}
+
+size_t store_pending(const struct store *store, enum block_owner owner)
+{
+    return store->pending[owner];
+}
+
+static struct key_entry *new_key_entry(const struct assignment *assignment, enum key_list list,
+                                       int64_t now_ns)
+{
+    size_t initiator_bytes = strlen(assignment->initiator) + 1;
+    size_t responder_bytes = strlen(assignment->responder) + 1;
+    size_t size_bytes = sizeof(struct key_entry) + initiator_bytes + responder_bytes;
+    struct key_entry *entry = OPENSSL_zalloc(size_bytes);
+
+    if (entry == NULL)
+        return NULL;
+    entry->id = assignment->key_id;
+    entry->list = list;
+    entry->expires_ns = now_ns + (int64_t)assignment->lifetime_s * NS_PER_S;
+    entry->size_bytes = size_bytes;
+    memcpy(entry->initiator, assignment->initiator, initiator_bytes);
+    memcpy(entry->initiator + initiator_bytes, assignment->responder, responder_bytes);
+    entry->responder = entry->initiator + initiator_bytes;
+    return entry;
+}
+
+/* Takes the entry over; on false it is freed. */
+static bool keep_key(struct store *store, struct key_entry *entry)
+{
+    struct key_queue *list = &store->key_lists[entry->list];
+
+    if (!id_table_put(&store->keys, entry)) {
+        secret_free(entry->key);
+        OPENSSL_clear_free(entry, entry->size_bytes);
+        return false;
+    }
+    TAILQ_INSERT_TAIL(list, entry, next);
+    store->key_counts[entry->list]++;
+    return true;
+}
+
+/* Bounds the list; returns the bits of the held key that had to go. */
+static uint64_t displace_oldest(struct store *store, enum key_list list)
+{
+    struct key_entry *oldest = TAILQ_FIRST(&store->key_lists[list]);
+    uint64_t bits;
+
+    if (store->key_counts[list] <= STORE_KEYS_MAX)
+        return 0;
+    bits = oldest->key != NULL ? oldest->key->size_bytes * 8 : 0;
+    drop_key(store, oldest);
+    return bits;
+}
+
+/* The blocks must be there. They are gone afterwards, whatever the result. */
+static struct secret *cut_key(struct store *store, const struct assignment *assignment)
+{
+    struct secret *key = secret_new(assignment->size_bits / 8);
+    size_t done = 0;
+
+    for (size_t i = 0; i < assignment->block_count; i++) {
+        struct block_entry *entry = id_table_get(&store->blocks, &assignment->blocks[i]);
+
+        if (key != NULL && done < key->size_bytes) {
+            size_t left = key->size_bytes - done;
+            size_t part = left < BLOCK_BYTES ? left : BLOCK_BYTES;
+
+            memcpy(key->bytes + done, entry->block.octets, part);
+            done += part;
+        }
+        drop_block(store, entry);
+    }
+    return key;
+}
+
+bool store_reserve(struct store *store, struct assignment *assignment, int64_t now_ns,
+                   struct secret **key, struct status *status)
+{
+    size_t count = store_blocks_for(assignment->size_bits);
+    struct block_entry *block = TAILQ_FIRST(&store->block_lists[LIST_USABLE_OURS]);
+    struct key_entry *entry;
+
+    if (count == 0 || count > KEY_MAX_BLOCKS || count > store->usable[BLOCK_OURS])
+        return status_fail(status, OUTCOME_EXHAUSTED,
+                           "a key of %u bits was asked for and %zu bits are available",
+                           (unsigned)assignment->size_bits, store->usable[BLOCK_OURS] * BLOCK_BITS);
+    assignment->block_count = count;
+    for (size_t i = 0; i < count; i++, block = TAILQ_NEXT(block, next))
+        assignment->blocks[i] = block->id;
+    assignment->key_id = assignment->blocks[0];
+    entry = new_key_entry(assignment, LIST_REMEMBERED, now_ns);
+    if (entry == NULL || !keep_key(store, entry))
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for a reservation");
+    displace_oldest(store, LIST_REMEMBERED);
+    *key = cut_key(store, assignment);
+    if (*key == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for a key of %u bits",
+                           (unsigned)assignment->size_bits);
+    return true;
+}
+
+/* Whether every block is the peer's and none is named twice. */
+static bool blocks_are_there(const struct store *store, const struct assignment *assignment)
+{
+    for (size_t i = 0; i < assignment->block_count; i++) {
+        const struct block_entry *entry = id_table_get(&store->blocks, &assignment->blocks[i]);
+
+        if (entry == NULL || entry->block.owner != BLOCK_PEERS)
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (key_id_equal(&assignment->blocks[i], &assignment->blocks[j]))
+                return false;
+    }
+    return true;
+}
+
+bool store_assign(struct store *store, const struct assignment *assignment, int64_t now_ns,
+                  uint64_t *displaced_bits, struct status *status)
+{
+    struct key_entry *entry;
+
+    *displaced_bits = 0;
+    if (assignment->size_bits == 0 ||
+        assignment->block_count != store_blocks_for(assignment->size_bits) ||
+        !blocks_are_there(store, assignment) ||
+        !key_id_equal(&assignment->key_id, &assignment->blocks[0]))
+        return status_fail(status, OUTCOME_PEER,
+                           "the peer assigned blocks that are not its own unassigned ones");
+    entry = new_key_entry(assignment, LIST_HELD, now_ns);
+    if (entry == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for an assigned key");
+    entry->key = cut_key(store, assignment);
+    if (entry->key == NULL) {
+        OPENSSL_clear_free(entry, entry->size_bytes);
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for an assigned key");
+    }
+    if (!keep_key(store, entry))
+        return status_fail(status, OUTCOME_INTERNAL, "cannot keep an assigned key");
+    *displaced_bits = displace_oldest(store, LIST_HELD);
+    return true;
+}
+
+enum claim_state store_look(const struct store *store, const struct key_id *id,
+                            const char *responder, const char *initiator, int64_t now_ns)
+{
+    const struct key_entry *entry = id_table_get(&store->keys, id);
+    const struct block_entry *block;
+
+    if (entry == NULL) {
+        block = id_table_get(&store->blocks, id);
+        return block != NULL && block->block.owner == BLOCK_PEERS ? CLAIM_EXPECTED : CLAIM_UNKNOWN;
+    }
+    if (entry->expires_ns <= now_ns)
+        return CLAIM_UNKNOWN;
+    if (entry->list == LIST_REMEMBERED || strcmp(entry->responder, responder) != 0)
+        return CLAIM_UNAUTHORISED;
+    return strcmp(entry->initiator, initiator) == 0 ? CLAIM_READY : CLAIM_UNKNOWN;
+}
+
+struct secret *store_claim(struct store *store, const struct key_id *id)
+{
+    struct key_entry *entry = id_table_get(&store->keys, id);
+    struct secret *key;
+
+    if (entry == NULL || entry->list != LIST_HELD)
+        return NULL;
+    key = entry->key;
+    entry->key = NULL;
+    drop_key(store, entry);
+    return key;
+}
+
+uint64_t store_expire(struct store *store, int64_t now_ns)
+{
+    struct key_entry *entry;
+    uint64_t bits = 0;
+
+    /* Lists are in order of arrival. After the lifetime was lowered a key may be wiped later than
+     * it expires, but it is not delivered any more: store_look has the exact time. */
+    for (int i = 0; i < KEY_LISTS; i++) {
+        while ((entry = TAILQ_FIRST(&store->key_lists[i])) != NULL && entry->expires_ns <= now_ns) {
+            if (entry->key != NULL)
+                bits += entry->key->size_bytes * 8;
+            drop_key(store, entry);
+        }
+    }
+    return bits;
+}

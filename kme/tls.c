@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/tls.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "kme/config.h"
+
+/* Before OpenSSL 3.5 an unknown name spoils the list. */
+static const char *const group_lists[] = {
+    "X25519MLKEM768:X25519:P-256:P-384",
+    "X25519:P-256:P-384",
+};
+
+static const unsigned char alpn_http11[] = "\x08http/1.1";
+
+static bool set_groups(SSL_CTX *context)
+{
+    bool done = false;
+
+    ERR_set_mark();
+    for (size_t i = 0; !done && i < sizeof(group_lists) / sizeof(group_lists[0]); i++)
+        done = SSL_CTX_set1_groups_list(context, group_lists[i]) == 1;
+    ERR_pop_to_mark();
+    return done;
+}
+
+/* A client that offers something, but not http/1.1, is refused. */
+static int select_alpn(SSL *tls, const unsigned char **out, unsigned char *out_length,
+                       const unsigned char *in, unsigned int in_length, void *arg)
+{
+    unsigned char *chosen = NULL;
+
+    (void)tls;
+    (void)arg;
+    if (SSL_select_next_proto(&chosen, out_length, alpn_http11, sizeof(alpn_http11) - 1, in,
+                              in_length) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static bool fail_file(struct status *status, const char *what, const char *path)
+{
+    unsigned long error = ERR_peek_last_error();
+    const char *reason = ERR_reason_error_string(error);
+
+    status_fail(status, OUTCOME_CONFIG, "%s = \"%s\": %s", what, path,
+                reason != NULL ? reason : "unusable");
+    ERR_clear_error();
+    return false;
+}
+
+static bool load_files(SSL_CTX *context, const struct kme_config *config, struct status *status)
+{
+    if (SSL_CTX_use_certificate_chain_file(context, config->cert) != 1)
+        return fail_file(status, "cert", config->cert);
+    if (SSL_CTX_use_PrivateKey_file(context, config->key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context) != 1)
+        return fail_file(status, "key", config->key);
+    if (SSL_CTX_load_verify_file(context, config->ca) != 1)
+        return fail_file(status, "ca", config->ca);
+    return true;
+}
+
+static bool announce_ca(SSL_CTX *context, const struct env *env, struct status *status)
+{
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file_ex(env->config->ca, env->libctx, NULL);
+
+    if (names == NULL)
+        return fail_file(status, "ca", env->config->ca);
+    SSL_CTX_set_client_CA_list(context, names);
+    return true;
+}
+
+static bool set_session_id(SSL_CTX *context, enum tls_role role)
+{
+    unsigned char id[] = {'q', 'k', 'd', (unsigned char)('0' + role)};
+
+    return SSL_CTX_set_session_id_context(context, id, sizeof(id)) == 1;
+}
+
+static bool set_up(SSL_CTX *context, const struct env *env, enum tls_role role,
+                   struct status *status)
+{
+    int lowest = role == TLS_SERVER_014 ? TLS1_2_VERSION : TLS1_3_VERSION;
+
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT |
+                                     SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    if (SSL_CTX_set_min_proto_version(context, lowest) != 1 ||
+        SSL_CTX_set_max_proto_version(context, 0) != 1 || !set_groups(context) ||
+        !set_session_id(context, role))
+        return status_fail(status, OUTCOME_INTERNAL, "cannot set up TLS");
+    if (role == TLS_SERVER_014)
+        SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
+    else
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    return load_files(context, env->config, status) &&
+           (role == TLS_LINK_DIAL || announce_ca(context, env, status));
+}
+
+SSL_CTX *tls_context_new(const struct env *env, enum tls_role role, struct status *status)
+{
+    const SSL_METHOD *method = role == TLS_LINK_DIAL ? TLS_client_method() : TLS_server_method();
+    SSL_CTX *context = SSL_CTX_new_ex(env->libctx, NULL, method);
+
+    if (context == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "cannot make a TLS context");
+        return NULL;
+    }
+    if (!set_up(context, env, role, status)) {
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    return context;
+}
