@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A key server that can be told to misbehave, for what a client must survive.
+
+One FakeKme serves both SAEs: it is the two key servers of a pair in one process. A behaviour
+is a function that gets a Request and answers it; the good ones below give the answers of real
+servers of the field, the bad ones something broken.
+"""
+import base64
+import json
+import os
+import socket
+import ssl
+import threading
+import time
+import uuid
+
+
+class Request:
+    """One HTTP request, and ways to answer it."""
+
+    def __init__(self, fake, connection, method, path, body):
+        self.fake = fake
+        self.connection = connection
+        self.method = method
+        self.path = path
+        self.body = body
+
+    @property
+    def is_reservation(self):
+        return self.path.endswith("/enc_keys")
+
+    @property
+    def is_claim(self):
+        return self.path.endswith("/dec_keys")
+
+    def json(self):
+        return json.loads(self.body)
+
+    def send(self, octets):
+        self.connection.sendall(octets)
+
+    def answer(self, code, body=b"", content_type="application/json", headers=()):
+        """A complete answer with Content-Length."""
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
+        lines = [f"HTTP/1.1 {code} Whatever", f"Content-Length: {len(body)}", *headers]
+        if content_type:
+            lines.append(f"Content-Type: {content_type}")
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    def keys(self):
+        """The key container of a correct answer: what was asked for, as the standard says."""
+        if self.is_reservation:
+            wanted = self.json()
+            return {"keys": [self.fake.new_key(wanted["size"] // 8)
+                             for _ in range(wanted.get("number", 1))]}
+        return {"keys": [{"key_ID": entry["key_ID"], "key": self.fake.take(entry["key_ID"])}
+                         for entry in self.json()["key_IDs"]]}
+
+
+def good(request):
+    """What the standard says."""
+    request.answer(200, request.keys())
+
+
+class FakeKme:
+    """An HTTPS server with mutual TLS on a free port, in threads of this process.
+
+    Attributes: url, requests (list of (method, path)), connections (how many were accepted).
+    `cert` names the certificate in the lab's PKI that it shows.
+    """
+
+    def __init__(self, lab, behaviour=good, cert="kme-a", accept_tls=True):
+        self._behaviour = behaviour
+        self._accept_tls = accept_tls
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(*(lab.pki(cert) if isinstance(cert, str) else cert))
+        self._context.load_verify_locations(lab.ca)
+        self._context.verify_mode = ssl.CERT_REQUIRED
+        self._keys = {}
+        self._open = set()
+        self.requests = []
+        self.connections = 0
+        self.ending = threading.Event()
+
+    def __enter__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.url = f"https://localhost:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in list(self._open):
+            connection.close()
+
+    def new_key(self, size_bytes, key_id=None):
+        """A key that exists from now on, as an entry of a container."""
+        key_id = key_id or str(uuid.uuid4())
+        self._keys[key_id.lower()] = base64.b64encode(os.urandom(size_bytes)).decode()
+        return {"key_ID": key_id, "key": self._keys[key_id.lower()]}
+
+    def take(self, key_id):
+        """The base64 text of a key, once."""
+        return self._keys.pop(key_id.lower())
+
+    def has(self, key_id):
+        return key_id.lower() in self._keys
+
+    def _accept(self):
+        while True:
+            try:
+                raw, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
+
+    def _serve(self, raw):
+        self._open.add(raw)
+        try:
+            if not self._accept_tls:
+                self.ending.wait(60)
+                return
+            with self._context.wrap_socket(raw, server_side=True) as connection:
+                self._open.add(connection)
+                stream = connection.makefile("rb")
+                while self._serve_one(connection, stream):
+                    pass
+        except (OSError, ValueError):
+            pass
+        finally:
+            raw.close()
+
+    def _serve_one(self, connection, stream):
+        line = stream.readline().decode()
+        if not line:
+            return False
+        method, path, _ = line.split(" ", 2)
+        length = 0
+        while (header := stream.readline().decode().strip()):
+            name, value = header.split(":", 1)
+            if name.lower() == "content-length":
+                length = int(value)
+        body = stream.read(length)
+        self.requests.append((method, path))
+        self._behaviour(Request(self, connection, method, path, body))
+        return True
+
+
+def wait_forever(request):
+    """Takes the request and never answers."""
+    request.fake.ending.wait(60)
+
+
+def slowly(delay_s):
+    """A correct answer, one octet at a time."""
+    def behave(request):
+        body = json.dumps(request.keys()).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        for octet in head + body:
+            request.send(bytes([octet]))
+            time.sleep(delay_s)
+    return behave
