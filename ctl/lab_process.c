@@ -18,6 +18,7 @@ enum {
     CMDLINE_MAX_BYTES = 3 * 4096,
     STOP_WAIT_MS = 5000,
     KILL_WAIT_MS = 2000,
+    EXEC_WAIT_MS = 2000,
     POLL_MS = 10,
     FIRST_INHERITED_FD = 3
 };
@@ -91,6 +92,24 @@ static int spawn_daemon(const char *program, const char *config, const char *log
     return error;
 }
 
+static bool child_ended(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
+}
+
+/* For a moment after exec the kernel shows no command line, by which we know our servers. */
+static void wait_for_command_line(const struct lab *lab, enum lab_kme kme)
+{
+    struct deadline deadline = deadline_in_ms(EXEC_WAIT_MS);
+    struct timespec pause = {.tv_nsec = 1000000L};
+
+    while (!lab_kme_running(lab, kme) && !child_ended(lab->pids[kme]) &&
+           !deadline_passed(&deadline))
+        nanosleep(&pause, NULL);
+}
+
 bool lab_kme_start(struct lab *lab, enum lab_kme kme, struct status *status)
 {
     const char *name = lab_kme_name(kme);
@@ -108,6 +127,7 @@ bool lab_kme_start(struct lab *lab, enum lab_kme kme, struct status *status)
         return status_fail(status, OUTCOME_CONFIG, "cannot start %s for %s: %s", program, name,
                            strerror(error));
     }
+    wait_for_command_line(lab, kme);
     return write_pid(lab, kme, status);
 }
 

@@ -36,7 +36,7 @@ class HarnessError(Exception):
     """Something that the test needs did not come about."""
 
 
-def _openssl_root():
+def openssl_root():
     if "QKD_OPENSSL_ROOT" in os.environ:
         return pathlib.Path(os.environ["QKD_OPENSSL_ROOT"])
     cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def child_env(**more):
     return env
 
 
-OPENSSL35 = OpenSSL.at(_openssl_root())
+OPENSSL35 = OpenSSL.at(openssl_root())
 SYSTEM_OPENSSL = OpenSSL("/usr/bin/openssl")
 
 

@@ -297,7 +297,7 @@ class Keys(unittest.TestCase):
             self.assertEqual(again.returncode, 1)
             self.assertEqual(again.stdout, "")
             self.assertIn("one or more keys specified are not found on KME", again.stderr)
-            self.assertIn(lab.kme_b_014, again.stderr)
+            self.assertIn(f"localhost:{lab.base_port + 10}", again.stderr)
 
     def test_options_come_before_the_file_and_suffice_without_it(self):
         with Lab() as lab:

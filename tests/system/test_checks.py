@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of the tree find what they are for."""
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+TESTS = harness.ROOT / "tests"
+
+
+class Includes(unittest.TestCase):
+    def check(self, name, line):
+        """The CompletedProcess of check-includes on a tree of one file with one include."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / name
+            path.parent.mkdir()
+            path.write_text(f"/* a file */\n#include {line}\n", encoding="utf-8")
+            return subprocess.run([TESTS / "check-includes", folder], capture_output=True,
+                                  text=True, timeout=harness.LIMIT_S, check=False)
+
+    def test_includes_that_point_the_wrong_way_are_found(self):
+        for name, line in (("base/a.c", '"etsi/etsi014.h"'), ("etsi/a.h", '"net/http.h"'),
+                           ("net/a.c", '"keys/source.h"'), ("kme/a.c", '"keys/source.h"'),
+                           ("keys/a.c", '"provider/share.h"'), ("provider/a.c", '"net/http.h"'),
+                           ("provider/a.c", '"etsi/etsi014.h"'), ("ctl/a.c", '"kme/store.h"'),
+                           ("net/a.c", '"http.h"'), ("base/a.c", '"tests/unit/x.h"'),
+                           ("keys/a.c", "<openssl/core_dispatch.h>"),
+                           ("ctl/a.c", "<openssl/core.h>"), ("keys/a.c", "<jansson.h>"),
+                           ("provider/a.c", "<jansson.h>"), ("keys/a.c", "<sys/socket.h>"),
+                           ("provider/a.c", "<netdb.h>"), ("base/a.c", "<event2/event.h>")):
+            done = self.check(name, line)
+            self.assertEqual(done.returncode, 1, f"{name} {line}")
+            self.assertIn(f"{name}:2: ", done.stdout)
+
+    def test_includes_that_point_the_right_way_pass(self):
+        for name, line in (("base/a.c", '"base/buf.h"'), ("provider/a.c", '"keys/source.h"'),
+                           ("kme/a.c", '"etsi/etsi014.h"'), ("kme/a.c", "<event2/event.h>"),
+                           ("ctl/a.c", '"keys/client014.h"'), ("etsi/a.c", "<jansson.h>"),
+                           ("provider/a.c", "<openssl/core_dispatch.h>"),
+                           ("keys/a.c", "<openssl/crypto.h>"), ("net/a.c", "<sys/socket.h>")):
+            done = self.check(name, line)
+            self.assertEqual(done.returncode, 0, f"{name} {line}: {done.stdout}")
+
+    def test_a_tree_without_files_is_an_error(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([TESTS / "check-includes", folder], capture_output=True,
+                                  timeout=harness.LIMIT_S, check=False)
+            self.assertEqual(done.returncode, 1)
+
+
+class Secrets(unittest.TestCase):
+    def check(self, folder):
+        return subprocess.run([TESTS / "check-no-secrets", folder], capture_output=True, text=True,
+                              env=harness.child_env(GIT_CEILING_DIRECTORIES="/"),
+                              timeout=harness.LIMIT_S, check=False)
+
+    def test_keys_and_certificates_are_found_whatever_their_name(self):
+        with harness.Lab(up=False) as lab, tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "notes.txt"
+            path.write_text("nothing here\n", encoding="utf-8")
+            self.assertEqual(self.check(folder).returncode, 0)
+            for source in lab.pki("alice"):
+                text = pathlib.Path(source).read_text(encoding="utf-8")
+                path.write_text("some words\n" + text, encoding="utf-8")
+                done = self.check(folder)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("notes.txt", done.stdout)
+
+    def test_names_of_key_files_are_found_whatever_they_hold(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "server.key").write_text("x", encoding="utf-8")
+            done = self.check(folder)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("server.key", done.stdout)
+
+
+class Exports(unittest.TestCase):
+    def check(self, source, *options):
+        """check-exports on a small library made of this C text."""
+        with tempfile.TemporaryDirectory() as folder:
+            library = pathlib.Path(folder) / "qkd.so"
+            subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library, *options],
+                           input=source, text=True, check=True, timeout=harness.LIMIT_S)
+            return subprocess.run([TESTS / "check-exports", library], capture_output=True,
+                                  text=True, timeout=harness.LIMIT_S, check=False)
+
+    def test_a_second_exported_symbol_is_found(self):
+        done = self.check("int OSSL_provider_init(void) { return 1; } int other(void) { return 1; }")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("other", done.stdout)
+
+    def test_a_symbol_newer_than_openssl_3_0_is_found(self):
+        if harness.OPENSSL35.version() < (3, 2):
+            self.skipTest("this OpenSSL has no symbol newer than 3.0")
+        root = harness.openssl_root()
+        folder = next((root / name for name in ("lib", "lib64")
+                       if (root / name / "libcrypto.so").exists()), None)
+        options = [f"-L{folder}"] if folder else []
+        done = self.check("int BIO_err_is_non_fatal(unsigned); int OSSL_provider_init(void)"
+                          " { return BIO_err_is_non_fatal(1); }", *options, "-lcrypto")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("OPENSSL_3.2.0", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
