@@ -50,6 +50,12 @@ static bool name_kme(const struct client014 *client, struct status *status)
     return status_prefix(status, "KME %s:%s", address_of(client)->host, address_of(client)->port);
 }
 
+bool client014_prepare(struct client014 *client, const struct deadline *deadline,
+                       struct status *status)
+{
+    return exchange014_prepare(&client->exchange, deadline, status) || name_kme(client, status);
+}
+
 static const enum outcome outcome_of_refusal[] = {
     [ETSI014_REFUSED_NOT_FOUND] = OUTCOME_PEER,   [ETSI014_REFUSED_EXHAUSTED] = OUTCOME_EXHAUSTED,
     [ETSI014_REFUSED_UNAUTHORISED] = OUTCOME_KME, [ETSI014_REFUSED_REQUEST] = OUTCOME_KME,

@@ -21,6 +21,10 @@ struct client014 *client014_new(struct endpoint *endpoint, const struct log *log
 /* Drops the idle connections and sends nothing: this runs in forked children and at exit. */
 void client014_free(struct client014 *client);
 
+/* Sees to it that a connection is open and idle; sends no request. */
+bool client014_prepare(struct client014 *client, const struct deadline *deadline,
+                       struct status *status);
+
 /* All three: `peer_sae` is the other SAE; on false *status names the key server and its answer.
  * *refusal (may be NULL) is set when the server answered something other than 200. */
 bool client014_get_status(struct client014 *client, const char *peer_sae,

@@ -57,6 +57,31 @@ static bool may_repeat(enum progress progress, enum repeatable repeatable,
     return progress == NOTHING_SENT || (progress == SENT && repeatable == REPEAT_ONCE);
 }
 
+static struct connection *open_connection(const struct exchange014 *exchange,
+                                          const struct deadline *deadline, struct status *status)
+{
+    struct connection *connection = connection_open(exchange->endpoint, deadline, status);
+
+    if (connection != NULL)
+        log_line(exchange->log, LOG_LEVEL_DEBUG, "connected to the key server at %s:%s",
+                 endpoint_address(exchange->endpoint)->host,
+                 endpoint_address(exchange->endpoint)->port);
+    return connection;
+}
+
+bool exchange014_prepare(const struct exchange014 *exchange, const struct deadline *deadline,
+                         struct status *status)
+{
+    struct connection *connection = connection_pool_take(exchange->pool);
+
+    if (connection == NULL)
+        connection = open_connection(exchange, deadline, status);
+    if (connection == NULL)
+        return false;
+    connection_pool_put(exchange->pool, connection);
+    return true;
+}
+
 bool exchange014(const struct exchange014 *exchange, const struct buf *request,
                  enum repeatable repeatable, const struct deadline *deadline,
                  struct http_response *response, struct status *status)
@@ -77,11 +102,7 @@ bool exchange014(const struct exchange014 *exchange, const struct buf *request,
         log_line(exchange->log, LOG_LEVEL_DEBUG, "a kept connection had gone (%s), opening another",
                  failure.text);
     }
-    connection = connection_open(exchange->endpoint, deadline, status);
-    if (connection == NULL)
-        return false;
-    log_line(exchange->log, LOG_LEVEL_DEBUG, "connected to the key server at %s:%s",
-             endpoint_address(exchange->endpoint)->host,
-             endpoint_address(exchange->endpoint)->port);
-    return attempt(exchange, connection, request, deadline, response, status) == ANSWERED;
+    connection = open_connection(exchange, deadline, status);
+    return connection != NULL &&
+           attempt(exchange, connection, request, deadline, response, status) == ANSWERED;
 }

@@ -17,6 +17,10 @@ struct exchange014 {
     struct connection_pool *pool; /* owned by whoever owns this */
 };
 
+/* Leaves an open connection in the pool. */
+bool exchange014_prepare(const struct exchange014 *exchange, const struct deadline *deadline,
+                         struct status *status);
+
 /* Whether a request may be sent again when a kept connection dies before it is answered. */
 enum repeatable { REPEAT_NEVER, REPEAT_ONCE };
 

@@ -49,6 +49,11 @@ enum key_ref_kind source_ref_kind(const struct source *source)
     return source->ops->ref_kind;
 }
 
+bool source_prepare(struct source *source, const struct deadline *deadline, struct status *status)
+{
+    return source->ops->prepare(source->state, deadline, status);
+}
+
 bool source_reserve(struct source *source, const struct deadline *deadline,
                     struct reservation **reservation, struct status *status)
 {

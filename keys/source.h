@@ -41,6 +41,10 @@ void source_free(struct source *source);
 /* Which references this source hands out and takes. */
 enum key_ref_kind source_ref_kind(const struct source *source);
 
+/* Makes sure that the key server can be reached, at no cost in keys: whoever calls this first
+ * can tell trouble of ours from a peer's bad reference. */
+bool source_prepare(struct source *source, const struct deadline *deadline, struct status *status);
+
 /* An initiator's side of one key, owned by one thread at a time. */
 struct reservation;
 

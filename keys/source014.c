@@ -41,6 +41,13 @@ static void close014(void *state)
     OPENSSL_free(source);
 }
 
+static bool prepare014(void *state, const struct deadline *deadline, struct status *status)
+{
+    struct source014 *source = state;
+
+    return client014_prepare(source->client, deadline, status);
+}
+
 typedef bool attempt_fn(struct source014 *source, const struct key_ref *ref,
                         const struct deadline *deadline, struct etsi014_container *container,
                         enum etsi014_refusal *refusal, struct status *status);
@@ -122,6 +129,7 @@ const struct source_ops source014_ops = {
     .ref_kind = KEY_REF_ETSI014,
     .open = open014,
     .close = close014,
+    .prepare = prepare014,
     .reserve = reserve014,
     .collect = NULL,
     .claim = claim014,

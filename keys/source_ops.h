@@ -12,6 +12,9 @@ struct source_ops {
     void *(*open)(const struct settings *settings, const struct log *log);
     void (*close)(void *state);
 
+    /* Has a connection ready; asks for nothing over it. */
+    bool (*prepare)(void *state, const struct deadline *deadline, struct status *status);
+
     /* Names a key to be shared with the peer. Where the standard hands the key out at once it is
      * put into *key; where it is read later *key stays NULL and collect() reads it. */
     bool (*reserve)(void *state, const struct deadline *deadline, struct key_ref *ref,

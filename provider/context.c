@@ -140,13 +140,15 @@ bool context_offers(struct context *context, enum group_index index)
 }
 
 int context_raise(const struct context *context, const struct group *group,
-                  const struct status *status)
+                  const struct status *status, const char *file, int line, const char *function)
 {
     const char *peer = settings_peer(context->settings);
 
-    log_line(context->log, LOG_LEVEL_ERROR, "group %s, peer %s: %s", group->name,
-             peer != NULL ? peer : "(not set)", status->text);
-    RAISE(&context->errors, reason_of_outcome(status->outcome), "group %s, peer %s: %s",
-          group->name, peer != NULL ? peer : "(not set)", status->text);
+    if (peer == NULL)
+        peer = "(not set)";
+    log_line(context->log, LOG_LEVEL_ERROR, "group %s, peer %s: %s", group->name, peer,
+             status->text);
+    reason_raise(&context->errors, file, line, function, reason_of_outcome(status->outcome),
+                 "group %s, peer %s: %s", group->name, peer, status->text);
     return 0;
 }

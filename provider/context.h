@@ -45,8 +45,11 @@ void context_free(struct context *context);
 bool context_offers(struct context *context, enum group_index index);
 
 /* Raises the failure with the group's name and the peer's before its sentence, and logs it.
- * Returns 0, for use as `return context_raise(...)` from functions that OpenSSL calls. */
+ * Returns 0, for use as `return CONTEXT_RAISE(...)` from functions that OpenSSL calls. */
 int context_raise(const struct context *context, const struct group *group,
-                  const struct status *status);
+                  const struct status *status, const char *file, int line, const char *function);
+
+#define CONTEXT_RAISE(context, group, status)                                                      \
+    context_raise((context), (group), (status), OPENSSL_FILE, OPENSSL_LINE, OPENSSL_FUNC)
 
 #endif

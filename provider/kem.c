@@ -23,6 +23,7 @@ static const char *const role_names[] = {
 struct operation {
     struct context *context;
     struct key *key; /* borrowed: EVP holds it for the length of the operation */
+    int left_ms;     /* of the time budget, for the responder's or server's part */
 };
 
 static void *kem_newctx(void *context)
@@ -39,15 +40,13 @@ static void kem_freectx(void *voperation)
     OPENSSL_free(voperation);
 }
 
-/* What is wrong on our side is said here: libssl then tells the peer internal_error, not that
- * its key share was bad. */
 static int begin(struct operation *operation, struct key *key, enum key_state wanted,
                  const char *what)
 {
     const struct status *fault = &operation->context->fault;
 
     if (fault->outcome != OUTCOME_OK)
-        return context_raise(operation->context, key->group, fault);
+        return CONTEXT_RAISE(operation->context, key->group, fault);
     if (key->state != wanted) {
         RAISE(&operation->context->errors, REASON_KEY_USE, "group %s: this key cannot %s",
               key->group->name, what);
@@ -57,10 +56,22 @@ static int begin(struct operation *operation, struct key *key, enum key_state wa
     return 1;
 }
 
+/* What is wrong on our side shows here, not in the real call: libssl then tells the peer
+ * internal_error rather than that its key share was bad. */
 static int kem_encapsulate_init(void *voperation, void *vkey, const OSSL_PARAM params[])
 {
+    struct operation *operation = voperation;
+    struct status status = STATUS_INIT;
+    struct deadline deadline;
+
     (void)params;
-    return begin(voperation, vkey, KEY_PUBLIC, "encapsulate");
+    if (!begin(operation, vkey, KEY_PUBLIC, "encapsulate"))
+        return 0;
+    deadline = deadline_in_ms(settings_timeout_ms(operation->context->settings));
+    if (!source_prepare(operation->context->source, &deadline, &status))
+        return CONTEXT_RAISE(operation->context, operation->key->group, &status);
+    operation->left_ms = deadline_left_ms(&deadline);
+    return 1;
 }
 
 static int kem_decapsulate_init(void *voperation, void *vkey, const OSSL_PARAM params[])
@@ -107,11 +118,12 @@ static struct key_ref reference(const struct key *key, const struct key_id *key_
 }
 
 /* The server's QKD half: claims the key that the client named, or reserves one and names it. */
-static bool server_half(const struct key *key, struct key_id *answer, uint8_t *secret,
+static bool server_half(const struct operation *operation, struct key_id *answer, uint8_t *secret,
                         size_t inner_bytes, struct status *status)
 {
+    const struct key *key = operation->key;
     struct source *source = key->context->source;
-    struct deadline deadline = deadline_in_ms(settings_timeout_ms(key->context->settings));
+    struct deadline deadline = deadline_in_ms(operation->left_ms);
     struct key_ref ref = reference(key, &key->key_id);
     struct reservation *reservation = NULL;
     struct secret *qkd_key = NULL;
@@ -163,14 +175,15 @@ static bool client_half(const struct key *key, const struct key_id *answer, uint
                         secret, inner_bytes, status);
 }
 
-static bool encapsulate(const struct key *key, const struct inner_sizes *sizes, uint8_t *share,
-                        uint8_t *secret, struct status *status)
+static bool encapsulate(const struct operation *operation, const struct inner_sizes *sizes,
+                        uint8_t *share, uint8_t *secret, struct status *status)
 {
+    const struct key *key = operation->key;
     struct key_id answer;
 
     if (!inner_encapsulate(&key->context->inner, key->group, key->inner, sizes, share, secret,
                            status) ||
-        !server_half(key, &answer, secret, sizes->secret_bytes, status))
+        !server_half(operation, &answer, secret, sizes->secret_bytes, status))
         return false;
     share_set_key_id(share, sizes->ciphertext_bytes, &answer);
     return true;
@@ -179,13 +192,14 @@ static bool encapsulate(const struct key *key, const struct inner_sizes *sizes, 
 static int kem_encapsulate(void *voperation, unsigned char *share, size_t *share_length,
                            unsigned char *secret, size_t *secret_length)
 {
-    const struct key *key = ((struct operation *)voperation)->key;
+    const struct operation *operation = voperation;
+    const struct key *key = operation->key;
     struct status status = STATUS_INIT;
     struct inner_sizes sizes;
     size_t whole_share, whole_secret;
 
     if (!inner_sizes(&key->context->inner, key->group, key->inner, &sizes, &status))
-        return context_raise(key->context, key->group, &status);
+        return CONTEXT_RAISE(key->context, key->group, &status);
     whole_share = share_bytes(sizes.ciphertext_bytes);
     whole_secret = share_secret_bytes(sizes.secret_bytes);
     if (share != NULL) {
@@ -195,10 +209,10 @@ static int kem_encapsulate(void *voperation, unsigned char *share, size_t *share
         if (secret == NULL || secret_length == NULL || *secret_length < whole_secret)
             return refuse_buffer(key, "shared secret", whole_secret,
                                  secret_length != NULL ? *secret_length : 0);
-        if (!encapsulate(key, &sizes, share, secret, &status)) {
+        if (!encapsulate(operation, &sizes, share, secret, &status)) {
             OPENSSL_cleanse(share, whole_share);
             OPENSSL_cleanse(secret, whole_secret);
-            return context_raise(key->context, key->group, &status);
+            return CONTEXT_RAISE(key->context, key->group, &status);
         }
     }
     if (share_length != NULL)
@@ -234,7 +248,7 @@ static int kem_decapsulate(void *voperation, unsigned char *secret, size_t *secr
     size_t whole_secret;
 
     if (!inner_sizes(&key->context->inner, key->group, key->inner, &sizes, &status))
-        return context_raise(key->context, key->group, &status);
+        return CONTEXT_RAISE(key->context, key->group, &status);
     whole_secret = share_secret_bytes(sizes.secret_bytes);
     if (secret != NULL) {
         if (secret_length == NULL || *secret_length < whole_secret)
@@ -242,7 +256,7 @@ static int kem_decapsulate(void *voperation, unsigned char *secret, size_t *secr
                                  secret_length != NULL ? *secret_length : 0);
         if (!decapsulate(key, &sizes, share, share_length, secret, &status)) {
             OPENSSL_cleanse(secret, whole_secret);
-            return context_raise(key->context, key->group, &status);
+            return CONTEXT_RAISE(key->context, key->group, &status);
         }
     }
     if (secret_length != NULL)

@@ -135,7 +135,7 @@ static const OSSL_PARAM *keymgmt_gettable_params(void *context)
 static int raise_share(const struct key *key, const struct status *status)
 {
     if (status->outcome != OUTCOME_PEER)
-        return context_raise(key->context, key->group, status);
+        return CONTEXT_RAISE(key->context, key->group, status);
     RAISE(&key->context->errors, REASON_PEER_SHARE, "group %s: %s", key->group->name, status->text);
     return 0;
 }
@@ -273,7 +273,7 @@ static void *keymgmt_gen(void *vgeneration, OSSL_CALLBACK *callback, void *argum
         return key;
     if (key_generate(key, &status))
         return key;
-    context_raise(key->context, key->group, &status);
+    CONTEXT_RAISE(key->context, key->group, &status);
     key_free(key);
     return NULL;
 }
