@@ -76,11 +76,16 @@ static bool fetch(const struct get_key_options *options, struct kme_session *ses
 {
     const char *peer = settings_peer(session->settings);
 
+    bool fetched;
+
     if (options->key_ids != NULL)
-        return client014_get_key_ids(session->client, peer, options->ids, options->id_count,
-                                     &session->deadline, container, NULL, status);
-    return client014_get_key(session->client, peer, (size_t)options->number, options->size_bits,
-                             &session->deadline, container, NULL, status);
+        fetched = client014_get_key_ids(session->client, peer, options->ids, options->id_count,
+                                        &session->deadline, container, NULL, status);
+    else
+        fetched =
+            client014_get_key(session->client, peer, (size_t)options->number, options->size_bits,
+                              &session->deadline, container, NULL, status);
+    return fetched || status_prefix(status, "keys with peer %s", peer);
 }
 
 static void put_hex(struct buf *text, const struct secret *key)

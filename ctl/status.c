@@ -59,6 +59,8 @@ static enum exit_code run(int argc, char **argv)
             print_json(&value);
         else
             print_table(settings_kme(session.settings), &value);
+    } else {
+        status_prefix(&status, "keys with peer %s", settings_peer(session.settings));
     }
     kme_session_close(&session);
     return status.outcome == OUTCOME_OK ? EXIT_DONE : command_failed(&status);

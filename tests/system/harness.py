@@ -92,6 +92,13 @@ OPENSSL35 = OpenSSL.at(openssl_root())
 SYSTEM_OPENSSL = OpenSSL("/usr/bin/openssl")
 
 
+def check_sanitizers(what, text):
+    """HarnessError when a sanitizer has reported anything in this output."""
+    match = re.search(r"^.*(?:(?:Address|Leak)Sanitizer|runtime error:).*$", text, re.M)
+    if match:
+        raise HarnessError(f"{what}: {match[0]}\n{text}")
+
+
 # --- ports ---------------------------------------------------------------------------------
 
 class PortBlock:
@@ -241,8 +248,13 @@ class Lab:
         if self._up:
             self.up()
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        self._end_servers()
+        logs = {name: self.log(name) for name in ("kme-a", "kme-b")}
         self._stack.close()
+        if kind is None:
+            for name, log in logs.items():
+                check_sanitizers(name, log)
 
     def _read_env(self):
         self.env_file = dict(line.split("=", 1) for line in
@@ -310,8 +322,9 @@ class Lab:
             raise HarnessError(f"{name} is not up") from None
 
     def log(self, name):
-        """All that a key server has logged."""
-        return (self.dir / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        """All that a key server has logged; "" before it was ever started."""
+        path = self.dir / f"{name}.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def _is_gone(self, pid):
         try:
@@ -384,7 +397,7 @@ class Server:
         match = re.search(r"^ACCEPT .*:(\d+)", self.stdout(), re.M)
         return int(match[1]) if match else None
 
-    def __exit__(self, *_):
+    def __exit__(self, kind=None, *_):
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -393,6 +406,8 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self.process.stdin.close()
+        if kind is None:
+            check_sanitizers("s_server", self.stderr())
 
     def _read(self, name):
         path = self._folder / name
@@ -473,6 +488,7 @@ def run_client(lab, port, *options, conf=None, groups=None, openssl=OPENSSL35, l
     elapsed_s = time.monotonic() - begin
     texts = [(folder / name).read_text(encoding="utf-8", errors="replace")
              if (folder / name).exists() else "" for name in ("out", "err", "log")]
+    check_sanitizers("s_client", texts[1])
     return ClientResult(process.returncode, *texts, elapsed_s)
 
 
