@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kme/config.h: what is accepted, and that every refusal names file, line and key. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "kme/config.h"
+
+static const char good[] = "kme_id = \"kme-a\";\n"
+                           "cert = \"pki/a.pem\"; key = \"/abs/a.key\"; ca = \"pki/ca.pem\";\n"
+                           "etsi014 = { listen = \"127.0.0.1:1001\"; };\n"
+                           "admin = { listen = \"127.0.0.1:1002\"; };\n"
+                           "saes = ( { id = \"alice\"; }, { id = \"carol\"; cn = \"Carol\"; } );\n"
+                           "link = { peer_kme_id = \"kme-b\"; listen = \"127.0.0.1:1003\";\n"
+                           "  connect = \"[::1]:1004\"; peer_saes = ( \"bob\" );\n"
+                           "};\n";
+
+static char folder[] = "/tmp/qkd-config-XXXXXX";
+static char path[sizeof(folder) + 16];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/kme.conf", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static struct kme_config *load(const char *text, struct status *status)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    return kme_config_load(path, status);
+}
+
+/* The good text with one part replaced. */
+static struct kme_config *load_changed(const char *from, const char *to, struct status *status)
+{
+    const char *at = strstr(good, from);
+    char text[4096];
+
+    assert_non_null(at);
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+    return load(text, status);
+}
+
+static void assert_refused(const char *from, const char *to, int line, const char *says)
+{
+    struct status status = STATUS_INIT;
+    char where[128];
+
+    assert_null(load_changed(from, to, &status));
+    assert_int_equal(status.outcome, OUTCOME_CONFIG);
+    snprintf(where, sizeof(where), line > 0 ? "%s:%d: " : "%s: ", path, line);
+    if (strstr(status.text, where) == NULL || strstr(status.text, says) == NULL)
+        fail_msg("'%s' has not both '%s' and '%s'", status.text, where, says);
+}
+
+static void test_a_good_file_gives_values_and_defaults(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *config = load(good, &status);
+    char cert[sizeof(path) + 16];
+
+    (void)state;
+    assert_non_null(config);
+    assert_string_equal(config->kme_id, "kme-a");
+    snprintf(cert, sizeof(cert), "%s/pki/a.pem", folder);
+    assert_string_equal(config->cert, cert);
+    assert_string_equal(config->key, "/abs/a.key");
+    assert_string_equal(config->log_level, "info");
+    assert_string_equal(config->link.connect.text, "[::1]:1004");
+    assert_int_equal(config->link.simulated_rate_bps, 1000000);
+    assert_int_equal(config->link.capacity_bits, 8388608);
+    assert_int_equal(config->limits.default_key_bits, 256);
+    assert_int_equal(config->limits.min_key_bits, 8);
+    assert_int_equal(config->limits.max_key_bits, 65536);
+    assert_int_equal(config->limits.max_keys_per_request, 128);
+    assert_int_equal(config->limits.key_lifetime_s, 3600);
+    assert_int_equal(config->limits.hold_ms, 2000);
+    assert_int_equal(config->limits.max_connections, 1024);
+    assert_int_equal(config->limits.idle_timeout_s, 120);
+    assert_string_equal(kme_config_sae_of_cn(config, "Carol"), "carol");
+    assert_null(kme_config_sae_of_cn(config, "carol"));
+    assert_null(kme_config_sae_of_cn(config, ""));
+    assert_true(kme_config_is_peer_sae(config, "bob"));
+    assert_false(kme_config_is_peer_sae(config, "Bob"));
+    kme_config_free(config);
+}
+
+static void test_unknown_members_are_refused_with_their_line(void **state)
+{
+    (void)state;
+    assert_refused("kme_id", "colour = 1;\nkme_id", 1, "colour is unknown");
+    assert_refused("peer_saes =", "rate = 5; peer_saes =", 7, "link.rate is unknown");
+    assert_refused("cn = ", "dn = ", 5, "dn is unknown");
+    assert_refused("link = {", "etsi004 = { };\nlink = {", 6, "etsi004 is unknown");
+}
+
+static void test_missing_members_are_refused(void **state)
+{
+    (void)state;
+    assert_refused("kme_id = \"kme-a\";", "", 0, "kme_id is missing");
+    assert_refused("admin = { listen = \"127.0.0.1:1002\"; };", "", 0, "admin.listen is missing");
+    assert_refused("peer_saes = ( \"bob\" );", "", 0, "link.peer_saes is missing");
+    assert_refused("{ id = \"alice\"; }", "{ }", 5, "has no id");
+}
+
+static void test_wrong_values_are_refused_with_their_line(void **state)
+{
+    (void)state;
+    assert_refused("\"kme-a\"", "7", 1, "kme_id is not a text");
+    assert_refused("\"kme-a\"", "\"\"", 1, "kme_id is not a text");
+    assert_refused("127.0.0.1:1001", "127.0.0.1", 3, "etsi014.listen is not a numeric address");
+    assert_refused("127.0.0.1:1001", "127.0.0.1:0", 3, "etsi014.listen is not a numeric address");
+    assert_refused("127.0.0.1:1001", "127.0.0.1:65536", 3, "etsi014.listen is not");
+    assert_refused("127.0.0.1:1002", "0.0.0.0:1002", 4, "admin.listen = \"0.0.0.0:1002\"");
+    assert_refused("( \"bob\" )", "\"bob\"", 7, "link.peer_saes is not a list");
+    assert_refused("etsi014 = { listen = \"127.0.0.1:1001\"; };", "etsi014 = 1;", 3,
+                   "etsi014 is not a group");
+    assert_refused("( \"bob\" );\n", "( \"bob\" );\n  simulated_rate_bps = -1;\n", 8,
+                   "link.simulated_rate_bps = -1 is outside 0 to 1000000000");
+    assert_refused("( \"bob\" );\n", "( \"bob\" );\n  capacity_bits = \"many\";\n", 8,
+                   "link.capacity_bits is not a whole number");
+    assert_refused("link = {", "limits = { hold_ms = 60001; };\nlink = {", 6, "limits.hold_ms");
+    assert_refused("kme_id = ", "kme_id ", 1, "syntax error");
+}
+
+static void test_values_that_do_not_fit_together_are_refused(void **state)
+{
+    (void)state;
+    assert_refused("\"kme-b\"", "\"kme-a\"", 0, "link.peer_kme_id is our own kme_id");
+    assert_refused("link = {", "limits = { min_key_bits = 512; };\nlink = {", 0, "min_key_bits");
+    assert_refused("link = {", "limits = { default_key_bits = 257; };\nlink = {", 0,
+                   "default_key_bits");
+    assert_refused("id = \"carol\"", "id = \"alice\"", 5, "there twice");
+    assert_refused("cn = \"Carol\"", "cn = \"alice\"", 5, "there twice");
+    assert_refused("cn = \"Carol\"", "cn = \"kme-b\"", 0, "CN of a key server");
+    assert_refused("\"bob\"", "\"alice\"", 0, "both saes and link.peer_saes");
+    assert_refused("link = {", "log_level = \"loud\";\nlink = {", 0, "log_level");
+    assert_refused("link = {", "log_level = \"info:/tmp/x\";\nlink = {", 0, "log_level");
+}
+
+static void test_a_missing_file_is_refused(void **state)
+{
+    struct status status = STATUS_INIT;
+
+    (void)state;
+    assert_null(kme_config_load("/nonexistent/kme.conf", &status));
+    assert_int_equal(status.outcome, OUTCOME_CONFIG);
+    assert_non_null(strstr(status.text, "/nonexistent/kme.conf"));
+}
+
+static void test_a_reload_keeps_what_needs_a_restart(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *running = load(good, &status);
+    struct kme_config *fresh = load_changed(
+        "127.0.0.1:1001\"; };", "127.0.0.1:2001\"; };\nlimits = { hold_ms = 7; };", &status);
+
+    (void)state;
+    assert_non_null(running);
+    assert_non_null(fresh);
+    assert_true(kme_config_keep_fixed(fresh, running, NULL));
+    assert_string_equal(fresh->etsi014.listen.text, "127.0.0.1:1001");
+    assert_int_equal(fresh->limits.hold_ms, 7);
+    kme_config_free(running);
+    kme_config_free(fresh);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_good_file_gives_values_and_defaults),
+        cmocka_unit_test(test_unknown_members_are_refused_with_their_line),
+        cmocka_unit_test(test_missing_members_are_refused),
+        cmocka_unit_test(test_wrong_values_are_refused_with_their_line),
+        cmocka_unit_test(test_values_that_do_not_fit_together_are_refused),
+        cmocka_unit_test(test_a_missing_file_is_refused),
+        cmocka_unit_test(test_a_reload_keeps_what_needs_a_restart),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kme/link_session.h: two ends in one process, their octets carried by hand, with losses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kme/config.h"
+#include "kme/link_session.h"
+#include "kme/metrics.h"
+
+enum { ROOM = 1048576, CAPACITY_BLOCKS = 64 };
+
+struct end {
+    struct kme_config config;
+    struct metrics metrics;
+    struct env env;
+    struct store *store;
+    struct link_session *session;
+    struct buf out;
+    int ups, resumes, assigned;
+};
+
+static void on_up(void *arg, bool resumed)
+{
+    struct end *end = arg;
+
+    end->ups++;
+    end->resumes += resumed;
+}
+
+static void on_assigned(void *arg, const struct key_id *key_id)
+{
+    struct end *end = arg;
+
+    (void)key_id;
+    end->assigned++;
+}
+
+static const struct link_session_events events = {on_up, on_assigned};
+
+static void start(struct end *end)
+{
+    struct status status = STATUS_INIT;
+
+    end->store = store_new();
+    assert_non_null(end->store);
+    end->session = link_session_new(&end->env, end->store, &events, end, &status);
+    assert_non_null(end->session);
+}
+
+static void stop(struct end *end)
+{
+    link_session_free(end->session);
+    store_free(end->store);
+    buf_free(&end->out);
+}
+
+static void init(struct end *end, char *id, char *peer)
+{
+    memset(end, 0, sizeof(*end));
+    end->config.kme_id = id;
+    end->config.link.peer_kme_id = peer;
+    end->config.link.capacity_bits = CAPACITY_BLOCKS * BLOCK_BITS;
+    end->env.config = &end->config;
+    end->env.metrics = &end->metrics;
+    buf_init(&end->out, ROOM);
+    start(end);
+}
+
+static char name_a[] = "kme-a", name_b[] = "kme-b";
+
+static void init_both(struct end *a, struct end *b)
+{
+    init(a, name_a, name_b);
+    init(b, name_b, name_a);
+}
+
+static bool carry(struct end *from, struct end *to)
+{
+    struct status status = STATUS_INIT;
+    struct frame frame;
+    size_t used;
+    bool good = true;
+
+    while (good && from->out.length > 0) {
+        assert_int_equal(link_parse(from->out.data, from->out.length, &frame, &used, &status),
+                         LINK_PARSE_FRAME);
+        buf_consume(&from->out, used);
+        good = link_session_take(to->session, &frame, &to->out, &status);
+    }
+    return good;
+}
+
+static void exchange(struct end *a, struct end *b)
+{
+    while (a->out.length > 0 || b->out.length > 0) {
+        assert_true(carry(a, b));
+        assert_true(carry(b, a));
+    }
+}
+
+static void join(struct end *a, struct end *b)
+{
+    link_session_greet(a->session, &a->out);
+    link_session_greet(b->session, &b->out);
+    exchange(a, b);
+    assert_true(link_session_is_up(a->session) && link_session_is_up(b->session));
+}
+
+/* All that was under way is lost. */
+static void cut(struct end *a, struct end *b)
+{
+    link_session_disconnect(a->session);
+    link_session_disconnect(b->session);
+    buf_reset(&a->out);
+    buf_reset(&b->out);
+}
+
+static void make_blocks(struct end *source, size_t count)
+{
+    static uint32_t made;
+    struct frame_blocks blocks;
+
+    memset(&blocks, 0, sizeof(blocks));
+    blocks.count = count;
+    for (size_t i = 0; i < count; i++) {
+        made++;
+        memcpy(blocks.blocks[i].id.octets, &made, sizeof(made));
+        memset(blocks.blocks[i].octets, (int)made, BLOCK_BYTES);
+    }
+    assert_true(link_session_send_blocks(source->session, &blocks, &source->out));
+}
+
+static void acknowledge(struct end *from, struct end *to)
+{
+    link_session_put_ack(from->session, &from->out);
+    assert_true(carry(from, to));
+}
+
+/* `count` blocks that both ends have and know the other to have. */
+static void share_blocks(struct end *a, struct end *b, size_t count)
+{
+    make_blocks(a, count);
+    assert_true(carry(a, b));
+    acknowledge(b, a);
+}
+
+static struct key_id reserve(struct end *end)
+{
+    struct assignment assignment;
+    struct status status = STATUS_INIT;
+    struct secret *key = NULL;
+
+    memset(&assignment, 0, sizeof(assignment));
+    assignment.size_bits = 256;
+    assignment.lifetime_s = 10;
+    strcpy(assignment.initiator, "i");
+    strcpy(assignment.responder, "r");
+    assert_true(store_reserve(end->store, &assignment, 0, &key, &status));
+    assert_true(link_session_assign(end->session, &assignment, &end->out));
+    secret_free(key);
+    return assignment.key_id;
+}
+
+static bool is_ready(struct end *end, const struct key_id *id)
+{
+    return store_look(end->store, id, "r", "i", 0) == CLAIM_READY;
+}
+
+static void test_the_lower_id_is_the_source(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    assert_true(link_session_is_source(a.session));
+    assert_false(link_session_is_source(b.session));
+    stop(&a);
+    stop(&b);
+}
+
+static void test_a_block_is_usable_at_the_source_only_when_acknowledged(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    make_blocks(&a, 4);
+    assert_true(carry(&a, &b));
+    assert_int_equal(store_usable(b.store, BLOCK_OURS), 2);
+    assert_int_equal(store_usable(a.store, BLOCK_OURS), 0);
+    assert_true(link_session_owes_ack(b.session));
+    acknowledge(&b, &a);
+    assert_false(link_session_owes_ack(b.session));
+    assert_int_equal(store_usable(a.store, BLOCK_OURS), 2);
+    assert_int_equal(store_usable(a.store, BLOCK_PEERS), 2);
+    assert_int_equal(a.metrics.generated_bits, 4 * BLOCK_BITS);
+    assert_int_equal(b.metrics.generated_bits, 4 * BLOCK_BITS);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_keys_of_either_end_become_ready_at_the_other(void **state)
+{
+    struct end a, b;
+    struct key_id from_a, from_b;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    share_blocks(&a, &b, 8);
+    from_a = reserve(&a);
+    from_b = reserve(&b);
+    exchange(&a, &b);
+    assert_true(is_ready(&b, &from_a));
+    assert_true(is_ready(&a, &from_b));
+    assert_int_equal(a.assigned, 1);
+    assert_int_equal(b.assigned, 1);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_whoever_has_less_gets_the_next_blocks(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    share_blocks(&a, &b, 8);
+    for (int i = 0; i < 4; i++)
+        reserve(&b);
+    exchange(&a, &b);
+    share_blocks(&a, &b, 4);
+    assert_int_equal(store_usable(b.store, BLOCK_OURS), 4);
+    assert_int_equal(store_usable(a.store, BLOCK_OURS), 4);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_assignments_that_were_lost_are_sent_again_once(void **state)
+{
+    struct end a, b;
+    struct key_id arrived, lost;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    share_blocks(&a, &b, 8);
+    arrived = reserve(&a);
+    assert_true(carry(&a, &b)); /* but its acknowledgement is lost */
+    lost = reserve(&a);
+    cut(&a, &b);
+    assert_false(is_ready(&b, &lost));
+    join(&a, &b);
+    assert_int_equal(a.resumes, 1);
+    assert_true(is_ready(&b, &arrived) && is_ready(&b, &lost));
+    assert_int_equal(b.assigned, 2);
+    assert_int_equal(b.metrics.lost_bits[LOSS_MISMATCH], 0);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_blocks_that_did_not_arrive_are_dropped_and_the_others_stay(void **state)
+{
+    struct end a, b;
+    struct key_id id;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    make_blocks(&a, 4);
+    assert_true(carry(&a, &b)); /* arrived, but not acknowledged */
+    make_blocks(&a, 6);         /* did not arrive */
+    cut(&a, &b);
+    join(&a, &b);
+    assert_int_equal(a.metrics.lost_bits[LOSS_LINK], 6 * BLOCK_BITS);
+    assert_int_equal(store_usable(a.store, BLOCK_OURS) + store_usable(a.store, BLOCK_PEERS), 4);
+    assert_int_equal(store_usable(b.store, BLOCK_OURS) + store_usable(b.store, BLOCK_PEERS), 4);
+    share_blocks(&a, &b, 2);
+    id = reserve(&b);
+    exchange(&a, &b);
+    assert_true(is_ready(&a, &id));
+    stop(&a);
+    stop(&b);
+}
+
+static void test_after_a_restart_both_ends_forget_all_unassigned_blocks(void **state)
+{
+    struct end a, b;
+    struct key_id kept, lost;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    share_blocks(&a, &b, 8);
+    kept = reserve(&b);
+    assert_true(carry(&b, &a));
+    lost = reserve(&a);
+    cut(&a, &b);
+    stop(&b);
+    buf_init(&b.out, ROOM);
+    start(&b);
+    join(&a, &b);
+    assert_int_equal(a.resumes, 0);
+    assert_true(is_ready(&a, &kept)); /* assigned here before: still claimable */
+    assert_false(is_ready(&b, &lost));
+    /* 6 blocks were unassigned, and one key never reached its responder. */
+    assert_int_equal(a.metrics.lost_bits[LOSS_PEER_RESTART], 7 * BLOCK_BITS);
+    assert_int_equal(store_usable(a.store, BLOCK_OURS) + store_usable(a.store, BLOCK_PEERS), 0);
+    share_blocks(&a, &b, 4);
+    assert_int_equal(store_usable(b.store, BLOCK_OURS), 2);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_the_smaller_capacity_of_both_ends_holds(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    b.config.link.capacity_bits = 16 * BLOCK_BITS;
+    join(&a, &b);
+    assert_int_equal(link_session_room_blocks(a.session), 16);
+    share_blocks(&a, &b, 16);
+    assert_int_equal(link_session_room_blocks(a.session), 0);
+    make_blocks(&a, 1);
+    assert_false(carry(&a, &b));
+    stop(&a);
+    stop(&b);
+}
+
+static void test_assignments_in_waiting_are_bounded(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    assert_true(link_session_has_room(a.session, LINK_ASSIGNS_MAX));
+    assert_false(link_session_has_room(a.session, LINK_ASSIGNS_MAX + 1));
+    join(&a, &b);
+    share_blocks(&a, &b, 2);
+    reserve(&a);
+    assert_false(link_session_has_room(a.session, LINK_ASSIGNS_MAX));
+    assert_true(carry(&a, &b));
+    acknowledge(&b, &a);
+    assert_true(link_session_has_room(a.session, LINK_ASSIGNS_MAX));
+    stop(&a);
+    stop(&b);
+}
+
+/* One frame to an end that is up, or greeted only. */
+static void assert_refused(struct end *end, const struct frame *frame)
+{
+    struct status status = STATUS_INIT;
+
+    assert_false(link_session_take(end->session, frame, &end->out, &status));
+    assert_int_equal(status.outcome, OUTCOME_PEER);
+}
+
+static void test_frames_out_of_turn_are_refused(void **state)
+{
+    static struct frame ack = {.type = FRAME_ACK}, blocks = {.type = FRAME_SIMULATED_QUANTUM},
+                        assign = {.type = FRAME_ASSIGN}, hello = {.type = FRAME_HELLO};
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    assert_refused(&a, &ack); /* before hello */
+    strcpy(hello.u.hello.kme_id, "kme-x");
+    assert_refused(&a, &hello);
+    join(&a, &b);
+    strcpy(hello.u.hello.kme_id, "kme-b");
+    assert_refused(&a, &hello); /* twice */
+    ack.u.ack.blocks_through = 1;
+    assert_refused(&a, &ack); /* of what was never sent */
+    blocks.u.blocks.first_sequence = 1;
+    blocks.u.blocks.count = 1;
+    assert_refused(&a, &blocks); /* the source makes blocks, it takes none */
+    blocks.u.blocks.first_sequence = 2;
+    assert_refused(&b, &blocks);
+    assign.u.assign.sequence = 2;
+    assert_refused(&b, &assign);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_an_assignment_of_unknown_blocks_is_counted_and_does_not_end_the_link(void **state)
+{
+    static struct frame assign = {.type = FRAME_ASSIGN};
+    struct status status = STATUS_INIT;
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    assign.u.assign.sequence = 1;
+    assign.u.assign.assignment.size_bits = 256;
+    assign.u.assign.assignment.block_count = 1;
+    assert_true(link_session_take(b.session, &assign, &b.out, &status));
+    assert_int_equal(b.metrics.lost_bits[LOSS_MISMATCH], 256);
+    assert_int_equal(b.assigned, 0);
+    assert_true(link_session_owes_ack(b.session));
+    stop(&a);
+    stop(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_lower_id_is_the_source),
+        cmocka_unit_test(test_a_block_is_usable_at_the_source_only_when_acknowledged),
+        cmocka_unit_test(test_keys_of_either_end_become_ready_at_the_other),
+        cmocka_unit_test(test_whoever_has_less_gets_the_next_blocks),
+        cmocka_unit_test(test_assignments_that_were_lost_are_sent_again_once),
+        cmocka_unit_test(test_blocks_that_did_not_arrive_are_dropped_and_the_others_stay),
+        cmocka_unit_test(test_after_a_restart_both_ends_forget_all_unassigned_blocks),
+        cmocka_unit_test(test_the_smaller_capacity_of_both_ends_holds),
+        cmocka_unit_test(test_assignments_in_waiting_are_bounded),
+        cmocka_unit_test(test_frames_out_of_turn_are_refused),
+        cmocka_unit_test(test_an_assignment_of_unknown_blocks_is_counted_and_does_not_end_the_link),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
