@@ -79,7 +79,7 @@ static bool fetch(const struct get_key_options *options, struct kme_session *ses
     bool fetched;
 
     if (options->key_ids != NULL)
-        fetched = client014_get_key_ids(session->client, peer, options->ids, options->id_count,
+        fetched = client014_get_key_ids(session->client, peer, options->ids, options->id_count, 0,
                                         &session->deadline, container, NULL, status);
     else
         fetched =

@@ -147,13 +147,15 @@ static bool get_container(struct client014 *client, const char *peer_sae,
     return ok;
 }
 
-static bool check_sizes(const struct etsi014_container *container, int64_t size_bits,
-                        struct status *status)
+static bool check_keys(const struct etsi014_container *container, int64_t size_bits,
+                       struct status *status)
 {
     for (size_t i = 0; i < container->count; i++) {
         size_t got_bytes = container->keys[i].key->size_bytes;
 
-        if (got_bytes * 8 != (size_t)size_bits)
+        if (key_id_is_zero(&container->keys[i].id))
+            return status_fail(status, OUTCOME_KME, "it named a key with the key_ID of zeros");
+        if (size_bits != 0 && got_bytes * 8 != (size_t)size_bits)
             return status_fail(status, OUTCOME_KME,
                                "it answered with a key of %zu bits instead of %lld", got_bytes * 8,
                                (long long)size_bits);
@@ -173,7 +175,7 @@ bool client014_get_key(struct client014 *client, const char *peer_sae, size_t nu
     etsi014_key_request_put(&body, (int64_t)number, size_bits);
     ok = (get_container(client, peer_sae, ETSI014_GET_KEY, &body, number, REPEAT_NEVER, deadline,
                         container, refusal, status) &&
-          check_sizes(container, size_bits, status)) ||
+          check_keys(container, size_bits, status)) ||
          name_kme(client, status);
     buf_free(&body);
     if (!ok)
@@ -204,7 +206,7 @@ static bool sort_by_request(struct etsi014_container *container, const struct ke
 }
 
 bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const struct key_id *ids,
-                           size_t count, const struct deadline *deadline,
+                           size_t count, int64_t size_bits, const struct deadline *deadline,
                            struct etsi014_container *container, enum etsi014_refusal *refusal,
                            struct status *status)
 {
@@ -216,7 +218,7 @@ bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const
     /* A repeated claim is refused if the first one was served: it cannot deliver a key twice. */
     ok = (get_container(client, peer_sae, ETSI014_GET_KEY_IDS, &body, count, REPEAT_ONCE, deadline,
                         container, refusal, status) &&
-          sort_by_request(container, ids, status)) ||
+          check_keys(container, size_bits, status) && sort_by_request(container, ids, status)) ||
          name_kme(client, status);
     buf_free(&body);
     if (!ok)

@@ -65,8 +65,8 @@ static bool attempt_claim(struct source014 *source, const struct key_ref *ref,
                           const struct deadline *deadline, struct etsi014_container *container,
                           enum etsi014_refusal *refusal, struct status *status)
 {
-    return client014_get_key_ids(source->client, source->peer_sae, &ref->id, 1, deadline, container,
-                                 refusal, status);
+    return client014_get_key_ids(source->client, source->peer_sae, &ref->id, 1, SOURCE_KEY_BITS,
+                                 deadline, container, refusal, status);
 }
 
 /* Repeats an attempt with growing pauses while the refusal may pass. */
@@ -99,28 +99,16 @@ static bool reserve014(void *state, const struct deadline *deadline, struct key_
         return false;
     *ref = (struct key_ref){.kind = KEY_REF_ETSI014, .id = container.keys[0].id};
     *key = container.keys[0].key;
-    if (!key_id_is_zero(&ref->id))
-        return true;
-    etsi014_container_free(&container);
-    *key = NULL;
-    return status_fail(status, OUTCOME_KME, "the key server named a key with the key_ID of zeros");
+    return true;
 }
 
 static bool claim014(void *state, const struct key_ref *ref, const struct deadline *deadline,
                      struct secret **key, struct status *status)
 {
     struct etsi014_container container;
-    size_t got_bytes;
 
     if (!with_retries(state, attempt_claim, ref, deadline, &container, status))
         return false;
-    got_bytes = container.keys[0].key->size_bytes;
-    if (got_bytes != SOURCE_KEY_BYTES) {
-        etsi014_container_free(&container);
-        return status_fail(status, OUTCOME_KME,
-                           "the key server answered with a key of %zu bits instead of %d",
-                           got_bytes * 8, SOURCE_KEY_BITS);
-    }
     *key = container.keys[0].key;
     return true;
 }

@@ -12,6 +12,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#include "net/error_queue.h"
 #include "net/resolve.h"
 #include "net/tls_context.h"
 
@@ -94,48 +95,39 @@ static int connect_any(const struct resolved *resolved, const struct deadline *d
     return -1;
 }
 
-/* SSL_get_error() is of no use here: it answers from the thread's error queue, in which the
- * application may have left errors of its own. */
-static short wanted_events(const SSL *ssl)
-{
-    if (SSL_want_read(ssl) && BIO_should_read(SSL_get_rbio(ssl)))
-        return POLLIN;
-    if (SSL_want_write(ssl) && BIO_should_write(SSL_get_wbio(ssl)))
-        return POLLOUT;
-    return 0;
-}
-
-static bool was_closed(const SSL *ssl)
-{
-    return (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
-}
-
 /* After an SSL call that did not succeed: true = the socket is ready, repeat the call. */
-static bool wait_for_tls(struct connection *connection, const char *what,
+static bool wait_for_tls(struct connection *connection, int result, const char *what,
                          const struct deadline *deadline, struct status *status)
 {
     int saved_errno = errno;
-    short events = wanted_events(connection->ssl);
 
-    if (events != 0)
-        return wait_for(connection->fd, events, deadline, what, status);
-    if (was_closed(connection->ssl))
+    switch (SSL_get_error(connection->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return wait_for(connection->fd, POLLIN, deadline, what, status);
+    case SSL_ERROR_WANT_WRITE:
+        return wait_for(connection->fd, POLLOUT, deadline, what, status);
+    case SSL_ERROR_ZERO_RETURN:
         return status_fail(status, OUTCOME_KME, "it closed the connection while %s", what);
-    if (saved_errno != 0)
+    case SSL_ERROR_SYSCALL:
         return status_fail(status, OUTCOME_KME, "the connection broke while %s: %s", what,
-                           strerror(saved_errno));
-    return status_fail(status, OUTCOME_KME, "TLS failed while %s: %s", what,
-                       tls_failure_reason(connection->ssl));
+                           saved_errno != 0 ? strerror(saved_errno) : "it ended");
+    default:
+        return status_fail(status, OUTCOME_KME, "TLS failed while %s: %s", what,
+                           tls_failure_reason(connection->ssl));
+    }
 }
 
 static bool handshake(struct connection *connection, const struct deadline *deadline,
                       struct status *status)
 {
     for (;;) {
+        int result;
+
         errno = 0;
-        if (SSL_do_handshake(connection->ssl) == 1)
+        result = SSL_do_handshake(connection->ssl);
+        if (result == 1)
             return true;
-        if (!wait_for_tls(connection, "making a TLS connection", deadline, status))
+        if (!wait_for_tls(connection, result, "making a TLS connection", deadline, status))
             return false;
     }
 }
@@ -162,6 +154,7 @@ struct connection *connection_open(struct endpoint *endpoint, const struct deadl
 {
     struct connection *connection = NULL;
     struct resolved resolved;
+    struct error_queue *taken;
     int fd;
 
     if (endpoint_tls(endpoint, status) == NULL ||
@@ -170,7 +163,7 @@ struct connection *connection_open(struct endpoint *endpoint, const struct deadl
     fd = connect_any(&resolved, deadline, status);
     if (fd < 0)
         return NULL;
-    ERR_set_mark();
+    taken = error_queue_take();
     connection = wrap(endpoint, fd, status);
     if (connection == NULL)
         close(fd);
@@ -178,7 +171,7 @@ struct connection *connection_open(struct endpoint *endpoint, const struct deadl
         connection_abandon(connection);
         connection = NULL;
     }
-    ERR_pop_to_mark();
+    error_queue_put_back(taken);
     return connection;
 }
 
@@ -194,12 +187,14 @@ void connection_abandon(struct connection *connection)
 
 void connection_close(struct connection *connection)
 {
+    struct error_queue *taken;
+
     if (connection == NULL)
         return;
-    ERR_set_mark();
+    taken = error_queue_take();
     if (SSL_is_init_finished(connection->ssl))
         SSL_shutdown(connection->ssl);
-    ERR_pop_to_mark();
+    error_queue_put_back(taken);
     connection_abandon(connection);
 }
 
@@ -208,12 +203,14 @@ static bool send_all(struct connection *connection, const uint8_t *data, size_t 
 {
     while (length > 0) {
         size_t written = 0;
+        int result;
 
         errno = 0;
-        if (SSL_write_ex(connection->ssl, data, length, &written) == 1) {
+        result = SSL_write_ex(connection->ssl, data, length, &written);
+        if (result == 1) {
             data += written;
             length -= written;
-        } else if (!wait_for_tls(connection, "sending the request", deadline, status)) {
+        } else if (!wait_for_tls(connection, result, "sending the request", deadline, status)) {
             return false;
         }
     }
@@ -223,11 +220,11 @@ static bool send_all(struct connection *connection, const uint8_t *data, size_t 
 bool connection_send(struct connection *connection, const void *data, size_t length,
                      const struct deadline *deadline, struct status *status)
 {
+    struct error_queue *taken = error_queue_take();
     bool ok;
 
-    ERR_set_mark();
     ok = send_all(connection, data, length, deadline, status);
-    ERR_pop_to_mark();
+    error_queue_put_back(taken);
     return ok;
 }
 
@@ -240,17 +237,19 @@ static bool receive_some(struct connection *connection, struct buf *into, bool *
         return status_fail(status, OUTCOME_KME, "its answer exceeds %zu octets", into->max_bytes);
     for (;;) {
         size_t got = 0;
+        int result;
 
         errno = 0;
-        if (SSL_read_ex(connection->ssl, to, RECEIVE_CHUNK_BYTES, &got) == 1) {
+        result = SSL_read_ex(connection->ssl, to, RECEIVE_CHUNK_BYTES, &got);
+        if (result == 1) {
             into->length += got;
             return true;
         }
-        if (was_closed(connection->ssl)) {
+        if (SSL_get_error(connection->ssl, result) == SSL_ERROR_ZERO_RETURN) {
             *ended = true;
             return true;
         }
-        if (!wait_for_tls(connection, "waiting for the answer", deadline, status))
+        if (!wait_for_tls(connection, result, "waiting for the answer", deadline, status))
             return false;
     }
 }
@@ -258,12 +257,12 @@ static bool receive_some(struct connection *connection, struct buf *into, bool *
 bool connection_receive(struct connection *connection, struct buf *into, bool *ended,
                         const struct deadline *deadline, struct status *status)
 {
+    struct error_queue *taken = error_queue_take();
     bool ok;
 
     *ended = false;
-    ERR_set_mark();
     ok = receive_some(connection, into, ended, deadline, status);
-    ERR_pop_to_mark();
+    error_queue_put_back(taken);
     return ok;
 }
 
