@@ -27,17 +27,29 @@ bool etsi014_refuse(struct etsi014_error *error, int http_status, const char *fo
     return false;
 }
 
+/* Texts may hold what a client sent, cut in the middle of a character, which json_string refuses:
+ * what is left of that character goes too. */
+static json_t *text_value(const char *text)
+{
+    enum { PART_MAX_BYTES = 3 };
+    size_t length = strlen(text);
+    json_t *value = json_stringn(text, length);
+
+    for (int i = 0; value == NULL && length > 0 && i < PART_MAX_BYTES; i++)
+        value = json_stringn(text, --length);
+    return value;
+}
+
 void etsi014_error_put(struct buf *buf, const struct etsi014_error *error)
 {
     json_t *root = json_object();
     char *text;
 
-    json_object_set_new(root, "message", json_string(error->message));
+    json_object_set_new(root, "message", text_value(error->message));
     if (error->detail_name[0] != '\0') {
         json_t *detail = json_object(), *details = json_array();
 
-        /* The texts may hold what a client sent; json_string refuses what is not UTF-8. */
-        json_object_set_new(detail, error->detail_name, json_string(error->detail_text));
+        json_object_set_new(detail, error->detail_name, text_value(error->detail_text));
         json_array_append_new(details, detail);
         json_object_set_new(root, "details", details);
     }
