@@ -62,6 +62,16 @@ static const enum outcome outcome_of_refusal[] = {
     [ETSI014_REFUSED_SERVER] = OUTCOME_KME,
 };
 
+/* What to look into, where the answer alone does not tell. */
+static const char *const hints[] = {
+    [ETSI014_REFUSED_NOT_FOUND] = "",
+    [ETSI014_REFUSED_EXHAUSTED] = "",
+    [ETSI014_REFUSED_UNAUTHORISED] =
+        ": it does not know our certificate as an SAE, or the key is not for us",
+    [ETSI014_REFUSED_REQUEST] = "",
+    [ETSI014_REFUSED_SERVER] = "",
+};
+
 static bool judge(enum etsi014_method method, const struct http_response *response,
                   enum etsi014_refusal *refusal, struct status *status)
 {
@@ -74,9 +84,9 @@ static bool judge(enum etsi014_method method, const struct http_response *respon
                                      response->body.length, message);
     if (refusal != NULL)
         *refusal = found;
-    return status_fail(status, outcome_of_refusal[found], "it answered HTTP %d%s%s%s",
+    return status_fail(status, outcome_of_refusal[found], "it answered HTTP %d%s%s%s%s",
                        response->code, message[0] != '\0' ? " \"" : "", message,
-                       message[0] != '\0' ? "\"" : " without a message");
+                       message[0] != '\0' ? "\"" : " without a message", hints[found]);
 }
 
 /* `body` is the JSON of a POST, or NULL for a GET. The caller frees the response in any case. */

@@ -179,7 +179,8 @@ static int keymgmt_import(void *vkey, int selection, const OSSL_PARAM *params)
     struct key *key = vkey;
     const OSSL_PARAM *param = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PUB_KEY);
 
-    if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0) {
+    /* EVP asks for the whole pair also where it has only a public key to give. */
+    if (OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL) {
         RAISE(&key->context->errors, REASON_KEY_USE,
               "group %s: a private key is generated, never imported", key->group->name);
         return 0;
@@ -204,7 +205,8 @@ static int keymgmt_export(void *vkey, int selection, OSSL_CALLBACK *callback, vo
     struct key *key = vkey;
     OSSL_PARAM params[2] = {OSSL_PARAM_END, OSSL_PARAM_END};
 
-    if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0) {
+    /* EVP asks for the whole pair also where it has only a public key to give. */
+    if (OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL) {
         RAISE(&key->context->errors, REASON_PRIVATE_EXPORT, "group %s", key->group->name);
         return 0;
     }
