@@ -81,11 +81,11 @@ void lab_kme_ask(const struct lab *lab, enum lab_kme kme, const struct deadline 
 /* Whether the process is alive and is the key server of this lab. */
 bool lab_kme_running(const struct lab *lab, enum lab_kme kme);
 
-/* Starts one as a daemon and sets its process ID. */
+/* Starts one as a daemon, sets its process ID and writes lab.env. */
 bool lab_kme_start(struct lab *lab, enum lab_kme kme, struct status *status);
 
 /* SIGTERM, and SIGKILL with a message when that is not enough within five seconds. Signals
- * nothing that is not the key server of this lab. Clears the process ID. */
-void lab_kme_stop(struct lab *lab, enum lab_kme kme);
+ * nothing that is not the key server of this lab. Clears the process ID and writes lab.env. */
+bool lab_kme_stop(struct lab *lab, enum lab_kme kme, struct status *status);
 
 #endif

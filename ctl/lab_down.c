@@ -8,7 +8,7 @@
 static enum exit_code run(int argc, char **argv)
 {
     struct status status = STATUS_INIT;
-    bool any = false, written;
+    bool any = false;
     const char *words[1];
     size_t word_count;
     struct lab lab;
@@ -21,11 +21,10 @@ static enum exit_code run(int argc, char **argv)
         return command_failed(&status);
     for (int kme = 0; kme < LAB_KME_COUNT; kme++) {
         any |= lab_kme_running(&lab, kme);
-        lab_kme_stop(&lab, kme);
+        lab_kme_stop(&lab, kme, &status);
     }
-    written = lab_write_env(&lab, &status);
     lab_close(&lab);
-    if (!written)
+    if (status.outcome != OUTCOME_OK)
         return command_failed(&status);
     printf("The laboratory %s down.\n", any ? "is" : "was already");
     return EXIT_DONE;

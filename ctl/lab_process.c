@@ -128,7 +128,8 @@ bool lab_kme_start(struct lab *lab, enum lab_kme kme, struct status *status)
                            strerror(error));
     }
     wait_for_command_line(lab, kme);
-    return write_pid(lab, kme, status);
+    /* At once, so that `lab down` finds it even if this call is cut off. */
+    return write_pid(lab, kme, status) && lab_write_env(lab, status);
 }
 
 static bool wait_until_gone(const struct lab *lab, enum lab_kme kme, int64_t limit_ms)
@@ -144,19 +145,32 @@ static bool wait_until_gone(const struct lab *lab, enum lab_kme kme, int64_t lim
     return true;
 }
 
-void lab_kme_stop(struct lab *lab, enum lab_kme kme)
+/* Whether the key server is gone. */
+static bool end_process(const struct lab *lab, enum lab_kme kme)
 {
-    if (lab_kme_running(lab, kme)) {
-        kill(lab->pids[kme], SIGTERM);
-        if (!wait_until_gone(lab, kme, STOP_WAIT_MS)) {
-            printf("%s (PID %ld) did not end within %d s and was killed\n", lab_kme_name(kme),
-                   (long)lab->pids[kme], STOP_WAIT_MS / 1000);
-            kill(lab->pids[kme], SIGKILL);
-            wait_until_gone(lab, kme, KILL_WAIT_MS);
-        }
-    }
+    const char *name = lab_kme_name(kme);
+    long pid = (long)lab->pids[kme];
+
+    if (!lab_kme_running(lab, kme))
+        return true;
+    kill(lab->pids[kme], SIGTERM);
+    if (wait_until_gone(lab, kme, STOP_WAIT_MS))
+        return true;
+    kill(lab->pids[kme], SIGKILL);
+    if (!wait_until_gone(lab, kme, KILL_WAIT_MS))
+        return false;
+    printf("%s (PID %ld) did not end within %d s and was killed\n", name, pid, STOP_WAIT_MS / 1000);
+    return true;
+}
+
+bool lab_kme_stop(struct lab *lab, enum lab_kme kme, struct status *status)
+{
+    if (!end_process(lab, kme))
+        return status_fail(status, OUTCOME_INTERNAL, "%s (PID %ld) cannot be ended",
+                           lab_kme_name(kme), (long)lab->pids[kme]);
     /* Only a child of ours needs this: one that `lab up` gives up on. */
     if (lab->pids[kme] != 0)
         waitpid(lab->pids[kme], NULL, WNOHANG);
     remove_pid(lab, kme);
+    return lab_write_env(lab, status);
 }

@@ -99,15 +99,18 @@ static bool start_missing(struct lab *lab, struct start *starts, struct status *
             return false;
         starts[kme].ours = true;
     }
-    return wait_for_keys(lab, status) && lab_write_env(lab, status);
+    return wait_for_keys(lab, status);
 }
 
 static void give_up(struct lab *lab, const struct start *starts)
 {
     for (int kme = 0; kme < LAB_KME_COUNT; kme++) {
+        struct status status = STATUS_INIT;
+
         if (!starts[kme].ours)
             continue;
-        lab_kme_stop(lab, kme);
+        if (!lab_kme_stop(lab, kme, &status))
+            command_failed(&status);
         print_log_tail(lab, kme, starts[kme].log_offset);
     }
 }

@@ -8,16 +8,16 @@ sanitizers); by hand, `. build/env.sh` is enough for the first.
 import contextlib
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
+
+from ports import PortBlock, free_ports  # noqa: F401 (free_ports is for the tests)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("QKD_BUILD_DIR", ROOT / "build"))
@@ -97,53 +97,6 @@ def check_sanitizers(what, text):
     match = re.search(r"^.*(?:(?:Address|Leak)Sanitizer|runtime error:).*$", text, re.M)
     if match:
         raise HarnessError(f"{what}: {match[0]}\n{text}")
-
-
-# --- ports ---------------------------------------------------------------------------------
-
-class PortBlock:
-    """Consecutive ports that no other test takes while this object is open."""
-    SIZE = 20
-    FIRST, LAST = 20000, 31980  # below the ports that the kernel hands out
-
-    def __init__(self):
-        blocks = list(range(self.FIRST, self.LAST, self.SIZE))
-        random.SystemRandom().shuffle(blocks)
-        for base in blocks:
-            # An abstract name leaves no file behind and belongs to this network namespace.
-            self._lock = socket.socket(socket.AF_UNIX)
-            with contextlib.suppress(OSError):
-                self._lock.bind(f"\0qkd-test-ports-{base}")
-                if all(_is_free(base + offset) for offset in range(self.SIZE)):
-                    self.base = base
-                    return
-            self._lock.close()
-        raise HarnessError("no free block of ports")
-
-    def close(self):
-        self._lock.close()
-
-
-def _is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def free_ports(count):
-    """Ports that are free now. Prefer PortBlock or port 0 where something else may race."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def wait_until(condition, what, limit_s=LIMIT_S):

@@ -216,6 +216,36 @@ class UpAndDown(unittest.TestCase):
             status = json.loads(qkdctl("lab", "status", lab.dir, "--json").stdout)
             self.assertEqual([row["running"] for row in status["servers"]], [False, False])
 
+    def cut_link(self, lab):
+        """Alters kme-a's file so that it looks for its peer where nobody is."""
+        path = lab.dir / "kme-a.conf"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r'connect = ".*"', 'connect = "127.0.0.1:1"', text),
+                        encoding="utf-8")
+
+    def test_up_fails_with_the_reason_when_no_keys_flow(self):
+        with Lab(up=False) as lab:
+            self.cut_link(lab)
+            done = qkdctl("lab", "up", lab.dir)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("no keys at kme-a after 15 s", done.stderr)
+            self.assertIn("kme-b", done.stderr.splitlines()[0])
+            self.assertIn("kme-a.log", done.stderr)
+            self.assertEqual([name for name in files_below(lab.dir) if name.endswith(".pid")], [])
+
+    def test_down_ends_what_an_interrupted_up_has_started(self):
+        with Lab(up=False) as lab:
+            self.cut_link(lab)
+            with subprocess.Popen([harness.QKDCTL, "lab", "up", lab.dir],
+                                  env=harness.child_env()) as up:
+                harness.wait_until(lambda: (lab.dir / "kme-b.pid").exists() and "KME_B_PID" in
+                                   (lab.dir / "lab.env").read_text(encoding="utf-8"), "lab up")
+                up.kill()
+            pids = [lab.pid("kme-a"), lab.pid("kme-b")]
+            done = qkdctl("lab", "down", lab.dir)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([self.is_alive(pid) for pid in pids], [False, False])
+
     def test_up_fails_with_the_reason_when_a_configuration_is_wrong(self):
         with Lab(up=False) as lab:
             with open(lab.dir / "kme-a.conf", "a", encoding="utf-8") as conf:
