@@ -34,22 +34,33 @@ static bool is_port(const char *text, size_t length)
     return value >= 1 && value <= 65535;
 }
 
+/* The host goes into a request and into name resolution as it stands. */
+static bool is_host(const char *text, size_t length, bool in_brackets)
+{
+    static const char ipv6[] = "0123456789abcdefABCDEF:.";
+    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+
+    return length > 0 && length <= ENDPOINT_HOST_MAX_CHARS &&
+           strspn(text, in_brackets ? ipv6 : name) >= length;
+}
+
 /* "[IPv6]" or a name up to ':' or '/'; returns what follows it, NULL if there is no host. */
 static const char *take_host(const char *text, struct endpoint_address *address)
 {
-    const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":/");
+    bool in_brackets = *text == '[';
+    const char *end = in_brackets ? strchr(text, ']') : text + strcspn(text, ":/");
     size_t length;
 
     if (end == NULL)
         return NULL;
-    if (*text == '[')
+    if (in_brackets)
         text++;
     length = (size_t)(end - text);
-    if (length == 0 || length > ENDPOINT_HOST_MAX_CHARS || strcspn(text, "@?# \t") < length)
+    if (!is_host(text, length, in_brackets))
         return NULL;
     memcpy(address->host, text, length);
     address->host[length] = '\0';
-    return *end == ']' ? end + 1 : end;
+    return in_brackets ? end + 1 : end;
 }
 
 bool endpoint_address_parse(const char *url, struct endpoint_address *address,
