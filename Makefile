@@ -31,7 +31,7 @@ test-asan: build
 	@ctest --test-dir build/asan -j$(JOBS) --output-on-failure
 
 bench: build
-	@bench/run.py
+	@env -u LD_LIBRARY_PATH bench/run.py
 
 lint:
 	@scripts/lint.sh
