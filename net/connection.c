@@ -266,9 +266,25 @@ bool connection_receive(struct connection *connection, struct buf *into, bool *e
     return ok;
 }
 
+/* Session tickets may have come meanwhile, which say nothing about the connection's end. */
+static bool has_only_tickets(struct connection *connection)
+{
+    struct error_queue *taken = error_queue_take();
+    size_t got = 0;
+    uint8_t octet;
+    int result = SSL_peek_ex(connection->ssl, &octet, 1, &got);
+    bool alive = result != 1 && SSL_get_error(connection->ssl, result) == SSL_ERROR_WANT_READ;
+
+    error_queue_put_back(taken);
+    return alive;
+}
+
 bool connection_is_stale(struct connection *connection)
 {
     struct pollfd polled = {.fd = connection->fd, .events = POLLIN};
+    int ready = poll(&polled, 1, 0);
 
-    return SSL_has_pending(connection->ssl) != 0 || poll(&polled, 1, 0) != 0;
+    if (ready == 0 && !SSL_has_pending(connection->ssl))
+        return false;
+    return ready < 0 || !has_only_tickets(connection);
 }

@@ -91,7 +91,7 @@ class Consumption(unittest.TestCase):
             done = subprocess.run([program, self.conf(flow), self.lab.conf("bob"), A,
                                    *self.lab.pki("localhost")], capture_output=True, text=True,
                                   env=OPENSSL35.env(), check=False)
-            self.assertEqual(done.stdout, "completed after 1 retries\n", done.stderr)
+            self.assertRegex(done.stdout, "completed after [12] retries", done.stderr)
             self.assertEqual(self.cost(), (before[0] + 1, before[1] + 1))
 
     def test_a_second_share_that_is_not_chosen_costs_the_initiating_client_its_key(self):
