@@ -170,6 +170,8 @@ static void free_event(struct event *event)
 
 static void stop(struct server *server)
 {
+    bool ran = server->admin != NULL;
+
     admin_free(server->admin);
     service014_free(server->service014);
     link_free(server->link);
@@ -184,6 +186,8 @@ static void stop(struct server *server)
     if (server->provider != NULL)
         OSSL_PROVIDER_unload(server->provider);
     OSSL_LIB_CTX_free(server->env.libctx);
+    if (ran)
+        log_line(server->env.log, LOG_LEVEL_INFO, "ended");
     log_close(server->env.log);
     kme_config_free(server->config);
 }
@@ -198,7 +202,6 @@ bool server_run(const char *config_path, struct status *status)
     if (started) {
         announce(&server);
         event_base_dispatch(server.env.base);
-        log_line(server.env.log, LOG_LEVEL_INFO, "ended");
     }
     stop(&server);
     return started;
