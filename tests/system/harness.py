@@ -201,13 +201,12 @@ class Lab:
         if self._up:
             self.up()
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, *_):
         self._end_servers()
         logs = {name: self.log(name) for name in ("kme-a", "kme-b")}
         self._stack.close()
-        if kind is None:
-            for name, log in logs.items():
-                check_sanitizers(name, log)
+        for name, log in logs.items():
+            check_sanitizers(name, log)
 
     def _read_env(self):
         self.env_file = dict(line.split("=", 1) for line in
@@ -350,7 +349,7 @@ class Server:
         match = re.search(r"^ACCEPT .*:(\d+)", self.stdout(), re.M)
         return int(match[1]) if match else None
 
-    def __exit__(self, kind=None, *_):
+    def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -359,8 +358,7 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self.process.stdin.close()
-        if kind is None:
-            check_sanitizers("s_server", self.stderr())
+        check_sanitizers("s_server", self.stderr())
 
     def _read(self, name):
         path = self._folder / name
