@@ -12,7 +12,8 @@ enum {
 };
 
 struct client014 {
-    struct exchange014 exchange;
+    struct endpoint *endpoint;
+    struct connection_pool *pool;
 };
 
 struct client014 *client014_new(struct endpoint *endpoint, const struct log *log)
@@ -21,10 +22,9 @@ struct client014 *client014_new(struct endpoint *endpoint, const struct log *log
 
     if (client == NULL)
         return NULL;
-    client->exchange.endpoint = endpoint;
-    client->exchange.log = log;
-    client->exchange.pool = connection_pool_new();
-    if (client->exchange.pool == NULL) {
+    client->endpoint = endpoint;
+    client->pool = connection_pool_new(endpoint, log);
+    if (client->pool == NULL) {
         OPENSSL_free(client);
         return NULL;
     }
@@ -35,13 +35,13 @@ void client014_free(struct client014 *client)
 {
     if (client == NULL)
         return;
-    connection_pool_free(client->exchange.pool);
+    connection_pool_free(client->pool);
     OPENSSL_free(client);
 }
 
 static const struct endpoint_address *address_of(const struct client014 *client)
 {
-    return endpoint_address(client->exchange.endpoint);
+    return endpoint_address(client->endpoint);
 }
 
 /* Every failure of a call names the key server, here and nowhere else. */
@@ -53,7 +53,7 @@ static bool name_kme(const struct client014 *client, struct status *status)
 bool client014_prepare(struct client014 *client, const struct deadline *deadline,
                        struct status *status)
 {
-    return exchange014_prepare(&client->exchange, deadline, status) || name_kme(client, status);
+    return connection_pool_prepare(client->pool, deadline, status) || name_kme(client, status);
 }
 
 static const enum outcome outcome_of_refusal[] = {
@@ -89,28 +89,38 @@ static bool judge(enum etsi014_method method, const struct http_response *respon
                        message[0] != '\0' ? "\"" : " without a message", hints[found]);
 }
 
+static bool put_request(struct client014 *client, const char *peer_sae, enum etsi014_method method,
+                        const struct buf *body, struct buf *request, struct status *status)
+{
+    struct buf path;
+
+    buf_init(&path, ETSI014_PATH_MAX_CHARS + 1);
+    etsi014_put_path(&path, peer_sae, method);
+    buf_put_u8(&path, '\0');
+    if (!path.failed && (body == NULL || !body->failed))
+        http_put_request(request, address_of(client)->host, address_of(client)->port,
+                         (const char *)path.data, body);
+    else
+        request->failed = true;
+    buf_free(&path);
+    return !request->failed ||
+           status_fail(status, OUTCOME_INPUT, "no memory, or too long a request, for peer '%s'",
+                       peer_sae);
+}
+
 /* `body` is the JSON of a POST, or NULL for a GET. The caller frees the response in any case. */
 static bool call(struct client014 *client, const char *peer_sae, enum etsi014_method method,
                  const struct buf *body, enum repeatable repeatable,
                  const struct deadline *deadline, struct http_response *response,
                  enum etsi014_refusal *refusal, struct status *status)
 {
-    struct buf request, path;
+    struct buf request;
     bool ok;
 
     buf_init(&request, REQUEST_MAX_BYTES);
-    buf_init(&path, ETSI014_PATH_MAX_CHARS + 1);
-    etsi014_put_path(&path, peer_sae, method);
-    buf_put_u8(&path, '\0');
-    if (path.failed || (body != NULL && body->failed))
-        ok = status_fail(status, OUTCOME_INPUT, "the request for peer '%s' is too long", peer_sae);
-    else {
-        http_put_request(&request, address_of(client)->host, address_of(client)->port,
-                         (const char *)path.data, body);
-        ok = exchange014(&client->exchange, &request, repeatable, deadline, response, status) &&
-             judge(method, response, refusal, status);
-    }
-    buf_free(&path);
+    ok = put_request(client, peer_sae, method, body, &request, status) &&
+         exchange014(client->pool, &request, repeatable, deadline, response, status) &&
+         judge(method, response, refusal, status);
     buf_free(&request);
     return ok;
 }

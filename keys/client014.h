@@ -38,9 +38,9 @@ bool client014_get_key(struct client014 *client, const char *peer_sae, size_t nu
                        struct status *status);
 
 /* A claim. The answer holds exactly the IDs asked for, in the order asked. */
-bool client014_get_key_ids(struct client014 *client, const char *peer_sae,
-                           const struct key_id *ids, size_t count, int64_t size_bits,
-                           const struct deadline *deadline, struct etsi014_container *container,
-                           enum etsi014_refusal *refusal, struct status *status);
+bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const struct key_id *ids,
+                           size_t count, int64_t size_bits, const struct deadline *deadline,
+                           struct etsi014_container *container, enum etsi014_refusal *refusal,
+                           struct status *status);
 
 #endif

@@ -6,82 +6,125 @@
 
 #include <openssl/crypto.h>
 
-enum { POOL_PLACES = 16 };
-
-struct idle {
-    struct connection *connection;
-    pid_t owner;
-};
+/* The head of an HTTP answer, or one ETSI 004 message, and what one read may add. */
+enum { POOL_PLACES = 16, INPUT_MAX_BYTES = 81920 };
 
 struct connection_pool {
-    _Atomic(struct idle *) places[POOL_PLACES];
+    struct endpoint *endpoint;
+    const struct log *log;
+    _Atomic(struct kept_connection *) places[POOL_PLACES];
 };
 
-struct connection_pool *connection_pool_new(void)
+struct connection_pool *connection_pool_new(struct endpoint *endpoint, const struct log *log)
 {
     struct connection_pool *pool = OPENSSL_zalloc(sizeof(*pool));
 
-    for (int i = 0; pool != NULL && i < POOL_PLACES; i++)
+    if (pool == NULL)
+        return NULL;
+    pool->endpoint = endpoint;
+    pool->log = log;
+    for (int i = 0; i < POOL_PLACES; i++)
         atomic_init(&pool->places[i], NULL);
     return pool;
 }
 
-/* Takes what stands in a place out of the pool; NULL when it is empty or not ours. */
-static struct connection *take_place(struct connection_pool *pool, int place)
+static void kept_free(struct kept_connection *kept)
 {
-    struct idle *idle = atomic_exchange(&pool->places[place], NULL);
-    struct connection *connection;
+    buf_free(&kept->input);
+    OPENSSL_free(kept);
+}
 
-    if (idle == NULL)
-        return NULL;
-    connection = idle->connection;
-    if (idle->owner != getpid()) {
-        connection_abandon(connection);
-        connection = NULL;
-    }
-    OPENSSL_free(idle);
-    return connection;
+void kept_connection_drop(struct kept_connection *kept)
+{
+    connection_close(kept->connection);
+    kept_free(kept);
+}
+
+/* For a connection of our parent's, or when nothing may be sent any more. */
+static void kept_abandon(struct kept_connection *kept)
+{
+    connection_abandon(kept->connection);
+    kept_free(kept);
 }
 
 void connection_pool_free(struct connection_pool *pool)
 {
     if (pool == NULL)
         return;
-    for (int i = 0; i < POOL_PLACES; i++)
-        connection_abandon(take_place(pool, i));
+    for (int i = 0; i < POOL_PLACES; i++) {
+        struct kept_connection *kept = atomic_exchange(&pool->places[i], NULL);
+
+        if (kept != NULL)
+            kept_abandon(kept);
+    }
     OPENSSL_free(pool);
 }
 
-struct connection *connection_pool_take(struct connection_pool *pool)
+/* With unread answers a readable socket says nothing; whoever reads them will notice an end. */
+static bool is_alive(struct kept_connection *kept)
+{
+    return kept->unread_answers > 0 || !connection_is_stale(kept->connection);
+}
+
+struct kept_connection *connection_pool_take(struct connection_pool *pool)
 {
     for (int i = 0; i < POOL_PLACES; i++) {
-        struct connection *connection = take_place(pool, i);
+        struct kept_connection *kept = atomic_exchange(&pool->places[i], NULL);
 
-        if (connection == NULL)
+        if (kept == NULL)
             continue;
-        if (!connection_is_stale(connection))
-            return connection;
-        connection_close(connection);
+        if (kept->owner != getpid())
+            kept_abandon(kept);
+        else if (is_alive(kept))
+            return kept;
+        else
+            kept_connection_drop(kept);
     }
     return NULL;
 }
 
-void connection_pool_put(struct connection_pool *pool, struct connection *connection)
+struct kept_connection *connection_pool_open(struct connection_pool *pool,
+                                             const struct deadline *deadline, struct status *status)
 {
-    struct idle *idle = OPENSSL_zalloc(sizeof(*idle));
+    const struct endpoint_address *address = endpoint_address(pool->endpoint);
+    struct kept_connection *kept = OPENSSL_zalloc(sizeof(*kept));
 
-    if (idle == NULL) {
-        connection_close(connection);
-        return;
+    if (kept == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for a connection");
+        return NULL;
     }
-    idle->connection = connection;
-    idle->owner = getpid();
-    for (int i = 0; i < POOL_PLACES; i++) {
-        struct idle *none = NULL;
+    kept->connection = connection_open(pool->endpoint, deadline, status);
+    if (kept->connection == NULL) {
+        OPENSSL_free(kept);
+        return NULL;
+    }
+    kept->owner = getpid();
+    buf_init(&kept->input, INPUT_MAX_BYTES);
+    log_line(pool->log, LOG_LEVEL_DEBUG, "connected to the key server at %s:%s", address->host,
+             address->port);
+    return kept;
+}
 
-        if (atomic_compare_exchange_strong(&pool->places[i], &none, idle))
+void connection_pool_put(struct connection_pool *pool, struct kept_connection *kept)
+{
+    for (int i = 0; i < POOL_PLACES; i++) {
+        struct kept_connection *none = NULL;
+
+        if (atomic_compare_exchange_strong(&pool->places[i], &none, kept))
             return;
     }
-    OPENSSL_free(idle);
-    connection_close(connection);
+    kept_connection_drop(kept);
+}
+
+bool connection_pool_prepare(struct connection_pool *pool, const struct deadline *deadline,
+                             struct status *status)
+{
+    struct kept_connection *kept = connection_pool_take(pool);
+
+    if (kept == NULL)
+        kept = connection_pool_open(pool, deadline, status);
+    if (kept == NULL)
+        return false;
+    connection_pool_put(pool, kept);
+    return true;
 }

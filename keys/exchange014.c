@@ -1,108 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/exchange014.h"
 
-enum { INPUT_MAX_BYTES = HTTP_HEAD_MAX_BYTES + 8192 };
-
-/* How far an exchange came, which decides whether it may be tried again. */
-enum progress { NOTHING_SENT, SENT, ANSWERING, ANSWERED };
-
-static bool read_response(struct connection *connection, struct http_response *response,
-                          const struct deadline *deadline, enum progress *progress,
-                          struct status *status)
+static enum progress read_response(struct kept_connection *kept, struct http_response *response,
+                                   const struct deadline *deadline, struct status *status)
 {
-    struct buf input;
-    bool ok = true, ended = false;
+    enum progress progress = SENT;
+    bool ended = false;
 
-    buf_init(&input, INPUT_MAX_BYTES);
-    while (ok && response->phase != HTTP_COMPLETE) {
-        ok = connection_receive(connection, &input, &ended, deadline, status);
-        if (!ok)
-            break;
-        if (!ended)
-            *progress = ANSWERING;
-        ok = ended ? http_response_end(response, status)
-                   : http_response_feed(response, &input, status);
+    while (response->phase != HTTP_COMPLETE) {
+        if (!connection_receive(kept->connection, &kept->input, &ended, deadline, status))
+            return progress;
+        if (ended)
+            return http_response_end(response, status) ? ANSWERED : progress;
+        progress = ANSWERING;
+        if (!http_response_feed(response, &kept->input, status))
+            return progress;
     }
-    if (ok)
-        *progress = ANSWERED;
-    /* Octets behind the answer belong to nothing that was asked. */
-    if (input.length > 0)
-        response->keep_alive = false;
-    buf_free(&input);
-    return ok;
+    return ANSWERED;
 }
 
-static enum progress attempt(const struct exchange014 *exchange, struct connection *connection,
+/* Takes the connection over. */
+static enum progress attempt(struct connection_pool *pool, struct kept_connection *kept,
                              const struct buf *request, const struct deadline *deadline,
                              struct http_response *response, struct status *status)
 {
     enum progress progress = NOTHING_SENT;
 
-    if (connection_send(connection, request->data, request->length, deadline, status)) {
-        progress = SENT;
-        read_response(connection, response, deadline, &progress, status);
-    }
-    if (progress == ANSWERED && response->keep_alive)
-        connection_pool_put(exchange->pool, connection);
+    if (connection_send(kept->connection, request->data, request->length, deadline, status))
+        progress = read_response(kept, response, deadline, status);
+    /* Octets behind the answer belong to nothing that was asked. */
+    if (progress == ANSWERED && response->keep_alive && kept->input.length == 0)
+        connection_pool_put(pool, kept);
     else
-        connection_close(connection);
+        kept_connection_drop(kept);
     return progress;
 }
 
-static bool may_repeat(enum progress progress, enum repeatable repeatable,
-                       const struct status *status)
-{
-    if (status->outcome == OUTCOME_TIMEOUT)
-        return false;
-    return progress == NOTHING_SENT || (progress == SENT && repeatable == REPEAT_ONCE);
-}
-
-static struct connection *open_connection(const struct exchange014 *exchange,
-                                          const struct deadline *deadline, struct status *status)
-{
-    struct connection *connection = connection_open(exchange->endpoint, deadline, status);
-
-    if (connection != NULL)
-        log_line(exchange->log, LOG_LEVEL_DEBUG, "connected to the key server at %s:%s",
-                 endpoint_address(exchange->endpoint)->host,
-                 endpoint_address(exchange->endpoint)->port);
-    return connection;
-}
-
-bool exchange014_prepare(const struct exchange014 *exchange, const struct deadline *deadline,
-                         struct status *status)
-{
-    struct connection *connection = connection_pool_take(exchange->pool);
-
-    if (connection == NULL)
-        connection = open_connection(exchange, deadline, status);
-    if (connection == NULL)
-        return false;
-    connection_pool_put(exchange->pool, connection);
-    return true;
-}
-
-bool exchange014(const struct exchange014 *exchange, const struct buf *request,
+bool exchange014(struct connection_pool *pool, const struct buf *request,
                  enum repeatable repeatable, const struct deadline *deadline,
                  struct http_response *response, struct status *status)
 {
-    struct connection *connection = connection_pool_take(exchange->pool);
+    struct kept_connection *kept = connection_pool_take(pool);
+    struct status failure = STATUS_INIT;
+    enum progress progress;
 
-    if (request->failed)
-        return status_fail(status, OUTCOME_INTERNAL, "out of memory for a request");
-    if (connection != NULL) {
-        struct status failure = STATUS_INIT;
-        enum progress progress =
-            attempt(exchange, connection, request, deadline, response, &failure);
-
+    if (kept != NULL) {
+        progress = attempt(pool, kept, request, deadline, response, &failure);
         if (progress == ANSWERED)
             return true;
         if (!may_repeat(progress, repeatable, &failure))
             return status_fail(status, failure.outcome, "%s", failure.text);
-        log_line(exchange->log, LOG_LEVEL_DEBUG, "a kept connection had gone (%s), opening another",
-                 failure.text);
     }
-    connection = open_connection(exchange, deadline, status);
-    return connection != NULL &&
-           attempt(exchange, connection, request, deadline, response, status) == ANSWERED;
+    kept = connection_pool_open(pool, deadline, status);
+    return kept != NULL && attempt(pool, kept, request, deadline, response, status) == ANSWERED;
 }
