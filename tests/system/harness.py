@@ -202,9 +202,9 @@ class Lab:
             self.up()
 
     def __exit__(self, *_):
-        self._end_servers()
-        logs = {name: self.log(name) for name in ("kme-a", "kme-b")}
-        self._stack.close()
+        with self._stack:
+            self._end_servers()
+            logs = {name: self.log(name) for name in ("kme-a", "kme-b")}
         for name, log in logs.items():
             check_sanitizers(name, log)
 
