@@ -80,6 +80,9 @@ struct etsi004_version {
 /* What a client of the profile sends: 1.0.1 or 2.1.1. */
 struct etsi004_version etsi004_version_of(enum etsi004_profile profile);
 
+/* What a server takes a new connection to speak until a message tells: W2 for 2.1.1, else W1. */
+enum etsi004_profile etsi004_profile_of(struct etsi004_version version);
+
 /* One message at the front of the input: header, and payload behind it. */
 struct etsi004_frame {
     struct etsi004_version version;
@@ -92,13 +95,15 @@ enum etsi004_framing { ETSI004_INCOMPLETE, ETSI004_COMPLETE, ETSI004_TOO_LARGE }
 
 /* Looks at the front of the input without consuming it; a complete message is
  * ETSI004_HEADER_BYTES + payload_bytes long. A payload above ETSI004_PAYLOAD_MAX_BYTES is
- * ETSI004_TOO_LARGE as soon as the header is there. */
+ * ETSI004_TOO_LARGE as soon as the header is there. *frame is for use with ETSI004_COMPLETE. */
 enum etsi004_framing etsi004_frame_take(const struct buf *input, struct etsi004_frame *frame);
 
 /* --- Requests: a client writes, a server parses ------------------------------------------- */
 
+/* All _put functions append one whole message; buf fails when it has no place on the wire. */
+
 struct etsi004_open {
-    char source[ETSI004_URI_MAX_CHARS + 1];
+    char source[ETSI004_URI_MAX_CHARS + 1]; /* any octets but NUL; the caller judges the URI */
     char destination[ETSI004_URI_MAX_CHARS + 1];
     struct etsi004_qos qos;
     struct key_id stream_id; /* zero = the key server chooses */
@@ -107,7 +112,8 @@ struct etsi004_open {
 struct etsi004_get_key {
     struct key_id stream_id;
     uint32_t index;
-    uint32_t metadata_bytes; /* what the caller has room for */
+    uint32_t metadata_bytes; /* what the caller has room for; written in W2, where the room itself
+                              * travels, up to ETSI004_METADATA_MAX_BYTES */
 };
 
 void etsi004_open_put(struct buf *buf, enum etsi004_profile profile,
@@ -118,9 +124,10 @@ void etsi004_close_put(struct buf *buf, enum etsi004_profile profile,
                        const struct key_id *stream_id);
 
 /* Server. All return false for a malformed payload, which deserves no answer. `profile` is what
- * this connection spoke before, for the messages that do not tell, and receives what this one
- * is: OPEN_CONNECT tells by the length of what follows the mimetype; GET_KEY with octets behind
- * its 24 is W2; other messages keep it. */
+ * this connection spoke before (at first etsi004_profile_of), for the messages that do not tell,
+ * and receives what this one is: OPEN_CONNECT tells by the length of what follows the mimetype,
+ * unless that has 255 characters; GET_KEY with octets behind its 24 is W2, and W1 where room for
+ * metadata is announced without them; other messages, and malformed ones, keep it. */
 bool etsi004_open_parse(const struct etsi004_frame *frame, enum etsi004_profile *profile,
                         struct etsi004_open *open);
 bool etsi004_get_key_parse(const struct etsi004_frame *frame, enum etsi004_profile *profile,
@@ -137,14 +144,16 @@ struct etsi004_open_answer {
 
 struct etsi004_key_answer {
     enum etsi004_outcome outcome;
-    uint32_t index;
+    uint32_t index;     /* parsed with success only */
     struct secret *key; /* with success; owned by whoever parsed or made it */
-    /* With METADATA_TOO_SMALL how many octets are needed, else how many there are. */
+    /* With METADATA_TOO_SMALL how many octets are needed, or 0 where the answer does not tell: W2
+     * has no place for it. Else how many there are. */
     uint32_t metadata_bytes;
     char metadata[ETSI004_METADATA_MAX_BYTES + 1]; /* NUL behind it for convenience */
 };
 
-/* Server; the version octets of the request come back in the answer. buf then holds a key. */
+/* Server; the version octets of the request come back in the answer. buf then holds a key. An
+ * error is short in W1, and in W2 a complete structure with zeros, empty texts and no octets. */
 void etsi004_open_answer_put(struct buf *buf, enum etsi004_profile profile,
                              struct etsi004_version version,
                              const struct etsi004_open_answer *answer);
@@ -154,8 +163,11 @@ void etsi004_key_answer_put(struct buf *buf, enum etsi004_profile profile,
 void etsi004_close_answer_put(struct buf *buf, enum etsi004_profile profile,
                               struct etsi004_version version, enum etsi004_outcome outcome);
 
-/* Client. On false *status (OUTCOME_KME) says what is wrong with the answer and nothing is owned.
- * A status number that the profile does not know is wrong, too. */
+/* Client. On false *status (OUTCOME_KME; OUTCOME_INTERNAL when out of memory) says what is wrong
+ * with the answer, and nothing is owned. Wrong are also another service and a status number that
+ * the profile does not know. An error may have the form of either profile, which its length
+ * tells, and leaves the other fields zero; what the caller asked for (chunk size, index, room for
+ * metadata) is for the caller to compare. */
 bool etsi004_open_answer_parse(const struct etsi004_frame *frame, enum etsi004_profile profile,
                                struct etsi004_open_answer *answer, struct status *status);
 bool etsi004_key_answer_parse(const struct etsi004_frame *frame, enum etsi004_profile profile,
