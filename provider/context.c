@@ -139,7 +139,7 @@ bool context_offers(struct context *context, enum group_index index)
     return (available & 1U << index) != 0;
 }
 
-int context_raise(const struct context *context, const struct group *group,
+int context_raise(const struct context *context, const struct group *group, enum reason reason,
                   const struct status *status, const char *file, int line, const char *function)
 {
     const char *peer = settings_peer(context->settings);
@@ -148,7 +148,7 @@ int context_raise(const struct context *context, const struct group *group,
         peer = "(not set)";
     log_line(context->log, LOG_LEVEL_ERROR, "group %s, peer %s: %s", group->name, peer,
              status->text);
-    reason_raise(&context->errors, file, line, function, reason_of_outcome(status->outcome),
-                 "group %s, peer %s: %s", group->name, peer, status->text);
+    reason_raise(&context->errors, file, line, function, reason, "group %s, peer %s: %s",
+                 group->name, peer, status->text);
     return 0;
 }

@@ -46,10 +46,14 @@ bool context_offers(struct context *context, enum group_index index);
 
 /* Raises the failure with the group's name and the peer's before its sentence, and logs it.
  * Returns 0, for use as `return CONTEXT_RAISE(...)` from functions that OpenSSL calls. */
-int context_raise(const struct context *context, const struct group *group,
+int context_raise(const struct context *context, const struct group *group, enum reason reason,
                   const struct status *status, const char *file, int line, const char *function);
 
+#define CONTEXT_RAISE_AS(context, group, reason, status)                                           \
+    context_raise((context), (group), (reason), (status), OPENSSL_FILE, OPENSSL_LINE, OPENSSL_FUNC)
+
+/* With the reason that fits the outcome. */
 #define CONTEXT_RAISE(context, group, status)                                                      \
-    context_raise((context), (group), (status), OPENSSL_FILE, OPENSSL_LINE, OPENSSL_FUNC)
+    CONTEXT_RAISE_AS(context, group, reason_of_outcome((status)->outcome), status)
 
 #endif

@@ -175,18 +175,20 @@ static bool client_half(const struct key *key, const struct key_id *answer, uint
                         secret, inner_bytes, status);
 }
 
-static bool encapsulate(const struct operation *operation, const struct inner_sizes *sizes,
-                        uint8_t *share, uint8_t *secret, struct status *status)
+/* Why it failed, with *status filled in; REASON_NONE when it did not. */
+static enum reason encapsulate(const struct operation *operation, const struct inner_sizes *sizes,
+                               uint8_t *share, uint8_t *secret, struct status *status)
 {
     const struct key *key = operation->key;
     struct key_id answer;
 
     if (!inner_encapsulate(&key->context->inner, key->group, key->inner, sizes, share, secret,
-                           status) ||
-        !server_half(operation, &answer, secret, sizes->secret_bytes, status))
-        return false;
+                           status))
+        return REASON_INNER_ALGORITHM;
+    if (!server_half(operation, &answer, secret, sizes->secret_bytes, status))
+        return reason_of_outcome(status->outcome);
     share_set_key_id(share, sizes->ciphertext_bytes, &answer);
-    return true;
+    return REASON_NONE;
 }
 
 static int kem_encapsulate(void *voperation, unsigned char *share, size_t *share_length,
@@ -197,6 +199,7 @@ static int kem_encapsulate(void *voperation, unsigned char *share, size_t *share
     struct status status = STATUS_INIT;
     struct inner_sizes sizes;
     size_t whole_share, whole_secret;
+    enum reason reason;
 
     if (!inner_sizes(&key->context->inner, key->group, key->inner, &sizes, &status))
         return CONTEXT_RAISE(key->context, key->group, &status);
@@ -209,10 +212,11 @@ static int kem_encapsulate(void *voperation, unsigned char *share, size_t *share
         if (secret == NULL || secret_length == NULL || *secret_length < whole_secret)
             return refuse_buffer(key, "shared secret", whole_secret,
                                  secret_length != NULL ? *secret_length : 0);
-        if (!encapsulate(operation, &sizes, share, secret, &status)) {
+        reason = encapsulate(operation, &sizes, share, secret, &status);
+        if (reason != REASON_NONE) {
             OPENSSL_cleanse(share, whole_share);
             OPENSSL_cleanse(secret, whole_secret);
-            return CONTEXT_RAISE(key->context, key->group, &status);
+            return CONTEXT_RAISE_AS(key->context, key->group, reason, &status);
         }
     }
     if (share_length != NULL)
@@ -222,21 +226,27 @@ static int kem_encapsulate(void *voperation, unsigned char *share, size_t *share
     return 1;
 }
 
-static bool decapsulate(const struct key *key, const struct inner_sizes *sizes,
-                        const uint8_t *share, size_t share_length, uint8_t *secret,
-                        struct status *status)
+static enum reason decapsulate(const struct key *key, const struct inner_sizes *sizes,
+                               const uint8_t *share, size_t share_length, uint8_t *secret,
+                               struct status *status)
 {
     struct key_id answer;
     size_t inner_bytes;
 
     if (!share_split(share, share_length, &inner_bytes, &answer) ||
-        inner_bytes != sizes->ciphertext_bytes)
-        return status_fail(status, OUTCOME_PEER, "its key share has %zu octets instead of %zu",
-                           share_length, share_bytes(sizes->ciphertext_bytes));
-    return check_answer(key, &answer, status) &&
-           inner_decapsulate(&key->context->inner, key->group, key->inner, sizes, share, secret,
-                             status) &&
-           client_half(key, &answer, secret, sizes->secret_bytes, status);
+        inner_bytes != sizes->ciphertext_bytes) {
+        status_fail(status, OUTCOME_PEER, "its key share has %zu octets instead of %zu",
+                    share_length, share_bytes(sizes->ciphertext_bytes));
+        return REASON_PEER_SHARE;
+    }
+    if (!check_answer(key, &answer, status))
+        return REASON_PEER_KEY_ID;
+    if (!inner_decapsulate(&key->context->inner, key->group, key->inner, sizes, share, secret,
+                           status))
+        return REASON_INNER_ALGORITHM;
+    return client_half(key, &answer, secret, sizes->secret_bytes, status)
+               ? REASON_NONE
+               : reason_of_outcome(status->outcome);
 }
 
 static int kem_decapsulate(void *voperation, unsigned char *secret, size_t *secret_length,
@@ -246,6 +256,7 @@ static int kem_decapsulate(void *voperation, unsigned char *secret, size_t *secr
     struct status status = STATUS_INIT;
     struct inner_sizes sizes;
     size_t whole_secret;
+    enum reason reason;
 
     if (!inner_sizes(&key->context->inner, key->group, key->inner, &sizes, &status))
         return CONTEXT_RAISE(key->context, key->group, &status);
@@ -254,9 +265,10 @@ static int kem_decapsulate(void *voperation, unsigned char *secret, size_t *secr
         if (secret_length == NULL || *secret_length < whole_secret)
             return refuse_buffer(key, "shared secret", whole_secret,
                                  secret_length != NULL ? *secret_length : 0);
-        if (!decapsulate(key, &sizes, share, share_length, secret, &status)) {
+        reason = decapsulate(key, &sizes, share, share_length, secret, &status);
+        if (reason != REASON_NONE) {
             OPENSSL_cleanse(secret, whole_secret);
-            return CONTEXT_RAISE(key->context, key->group, &status);
+            return CONTEXT_RAISE_AS(key->context, key->group, reason, &status);
         }
     }
     if (secret_length != NULL)
