@@ -205,8 +205,8 @@ static int keymgmt_export(void *vkey, int selection, OSSL_CALLBACK *callback, vo
     struct key *key = vkey;
     OSSL_PARAM params[2] = {OSSL_PARAM_END, OSSL_PARAM_END};
 
-    /* EVP asks for the whole pair also where it has only a public key to give. */
-    if (OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL) {
+    /* EVP asks for the whole pair also where there is only a public key to give. */
+    if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 && key->state == KEY_PRIVATE) {
         RAISE(&key->context->errors, REASON_PRIVATE_EXPORT, "group %s", key->group->name);
         return 0;
     }
