@@ -2,11 +2,13 @@
 #include "keys/settings.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 
+#include "etsi/etsi004.h"
 #include "etsi/etsi014.h"
 #include "keys/pem_file.h"
 
@@ -18,6 +20,10 @@ struct settings {
     char *kme;
     enum initiator initiator;
     int timeout_ms;
+    enum endpoint_api api;
+    enum dialect004 dialect;
+    char *source_uri;
+    char *destination_uri;
     struct endpoint *endpoint;
 };
 
@@ -30,6 +36,15 @@ static const char *const setting_texts[SETTING_COUNT] = {
     [SETTING_CA] = "ca",
     [SETTING_INITIATOR] = "initiator",
     [SETTING_TIMEOUT_MS] = "timeout-ms",
+    [SETTING_SOURCE_URI] = "source-uri",
+    [SETTING_DESTINATION_URI] = "destination-uri",
+    [SETTING_ETSI004_DIALECT] = "etsi004-dialect",
+};
+
+static const char *const dialect_texts[] = {
+    [DIALECT004_W1] = "w1",
+    [DIALECT004_W2] = "w2",
+    [DIALECT004_QUBIP] = "qubip",
 };
 
 const char *setting_text(enum setting_name name)
@@ -78,6 +93,18 @@ static bool take_initiator(struct settings *settings, const char *value, enum en
     return true;
 }
 
+/* A stream gets its ID at the key server of whoever opens it, and libssl lets a server name it
+ * only when the client could no longer join in time. */
+static bool check_initiator(struct settings *settings)
+{
+    if (settings->api != ENDPOINT_ETSI004 || settings->initiator == INITIATOR_CLIENT)
+        return true;
+    return status_fail(&settings->fault, OUTCOME_CONFIG,
+                       "initiator = 'server' needs ETSI 014: with %s the client opens the stream; "
+                       "use initiator = client",
+                       settings->kme);
+}
+
 static bool take_timeout(struct settings *settings, const char *value)
 {
     char *end;
@@ -107,10 +134,7 @@ static bool take_kme(struct settings *settings, const char *value, struct endpoi
         return status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");
     if (!endpoint_address_parse(value, address, &settings->fault))
         return status_prefix(&settings->fault, "kme");
-    if (address->api == ENDPOINT_ETSI004)
-        return status_fail(&settings->fault, OUTCOME_CONFIG,
-                           "kme = '%s': this version speaks ETSI 014 only; use https://HOST:PORT",
-                           value);
+    settings->api = address->api;
     return true;
 }
 
@@ -135,12 +159,53 @@ static bool take_endpoint(struct settings *settings, const char *const *values,
     return settings->endpoint != NULL;
 }
 
+static bool take_uri(struct settings *settings, enum setting_name name, const char *value,
+                     const char *sae, char **to)
+{
+    static const char scheme[] = "sae://";
+    size_t room = value != NULL ? strlen(value) + 1 : sizeof(scheme) + strlen(sae);
+
+    if (value != NULL && (strstr(value, "://") == NULL || room > ETSI004_URI_MAX_CHARS))
+        return status_fail(&settings->fault, OUTCOME_CONFIG,
+                           "%s = '%s' is not a URI such as sae://%s of at most %d characters",
+                           setting_text(name), value, sae, ETSI004_URI_MAX_CHARS);
+    *to = OPENSSL_zalloc(room);
+    if (*to == NULL)
+        return status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");
+    snprintf(*to, room, "%s%s", value != NULL ? "" : scheme, value != NULL ? value : sae);
+    return true;
+}
+
+static bool take_dialect(struct settings *settings, const char *value)
+{
+    settings->dialect = DIALECT004_W1;
+    for (size_t i = 0; value != NULL && i < sizeof(dialect_texts) / sizeof(dialect_texts[0]); i++) {
+        if (strcmp(value, dialect_texts[i]) == 0) {
+            settings->dialect = (enum dialect004)i;
+            return true;
+        }
+    }
+    return value == NULL ||
+           status_fail(&settings->fault, OUTCOME_CONFIG,
+                       "etsi004-dialect = '%s' is not one of w1, w2, qubip", value);
+}
+
+static bool take_etsi004(struct settings *settings, const char *const *values)
+{
+    return take_dialect(settings, values[SETTING_ETSI004_DIALECT]) &&
+           take_uri(settings, SETTING_SOURCE_URI, values[SETTING_SOURCE_URI], settings->sae,
+                    &settings->source_uri) &&
+           take_uri(settings, SETTING_DESTINATION_URI, values[SETTING_DESTINATION_URI],
+                    settings->peer, &settings->destination_uri);
+}
+
 static void take_all(struct settings *settings, const char *const *values)
 {
     struct endpoint_address address;
 
     if (take_kme(settings, values[SETTING_KME], &address) && take_saes(settings, values) &&
         take_initiator(settings, values[SETTING_INITIATOR], address.api) &&
+        check_initiator(settings) && take_etsi004(settings, values) &&
         take_timeout(settings, values[SETTING_TIMEOUT_MS]))
         take_endpoint(settings, values, &address);
 }
@@ -172,6 +237,8 @@ void settings_free(struct settings *settings)
     OPENSSL_free(settings->sae);
     OPENSSL_free(settings->peer);
     OPENSSL_free(settings->kme);
+    OPENSSL_free(settings->source_uri);
+    OPENSSL_free(settings->destination_uri);
     OPENSSL_free(settings);
 }
 
@@ -208,6 +275,26 @@ enum initiator settings_initiator(const struct settings *settings)
 int settings_timeout_ms(const struct settings *settings)
 {
     return settings->timeout_ms;
+}
+
+enum dialect004 settings_etsi004_dialect(const struct settings *settings)
+{
+    return settings->dialect;
+}
+
+const char *settings_source_uri(const struct settings *settings)
+{
+    return settings->source_uri;
+}
+
+const char *settings_destination_uri(const struct settings *settings)
+{
+    return settings->destination_uri;
+}
+
+enum endpoint_api settings_api(const struct settings *settings)
+{
+    return settings->api;
 }
 
 struct endpoint *settings_endpoint(const struct settings *settings)

@@ -25,6 +25,9 @@ enum setting_name {
     SETTING_CA,
     SETTING_INITIATOR,
     SETTING_TIMEOUT_MS,
+    SETTING_SOURCE_URI,
+    SETTING_DESTINATION_URI,
+    SETTING_ETSI004_DIALECT,
     SETTING_COUNT
 };
 
@@ -51,6 +54,19 @@ const char *settings_peer(const struct settings *settings);
 const char *settings_kme(const struct settings *settings); /* the URL as given */
 enum initiator settings_initiator(const struct settings *settings);
 int settings_timeout_ms(const struct settings *settings);
+
+/* ETSI 004 only: how the key server speaks, and the two ends of our streams (clause 6.1). */
+enum dialect004 {
+    DIALECT004_W1,   /* the wire profile W1, and the standard's meaning of every status */
+    DIALECT004_W2,   /* the wire profile W2: one connection for each call */
+    DIALECT004_QUBIP /* W1 as its server speaks it: status 7 opens, metadata is mandatory */
+};
+
+enum dialect004 settings_etsi004_dialect(const struct settings *settings);
+const char *settings_source_uri(const struct settings *settings);
+const char *settings_destination_uri(const struct settings *settings);
+
+enum endpoint_api settings_api(const struct settings *settings);
 struct endpoint *settings_endpoint(const struct settings *settings); /* borrowed; locks itself */
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/source.h"
 
+#include <unistd.h>
+
 #include <openssl/crypto.h>
 
 #include "keys/source_ops.h"
@@ -17,7 +19,13 @@ struct reservation {
     struct source *source;
     struct key_ref ref;
     enum reservation_state state;
+    pid_t owner;
     struct secret *key; /* NULL where collect() reads it */
+};
+
+static const struct source_ops *const ops_of_apis[] = {
+    [ENDPOINT_ETSI014] = &source014_ops,
+    [ENDPOINT_ETSI004] = &source004_ops,
 };
 
 struct source *source_new(const struct settings *settings, const struct log *log)
@@ -26,7 +34,7 @@ struct source *source_new(const struct settings *settings, const struct log *log
 
     if (source == NULL)
         return NULL;
-    source->ops = &source014_ops;
+    source->ops = ops_of_apis[settings_api(settings)];
     source->log = log;
     source->state = source->ops->open(settings, log);
     if (source->state == NULL) {
@@ -67,6 +75,7 @@ bool source_reserve(struct source *source, const struct deadline *deadline,
     }
     made->source = source;
     made->state = RESERVED;
+    made->owner = getpid();
     *reservation = made;
     return true;
 }
@@ -83,6 +92,9 @@ bool reservation_collect(struct reservation *reservation, const struct deadline 
 
     if (reservation->state == COLLECTED)
         return status_fail(status, OUTCOME_INPUT, "the key of a reservation is handed out once");
+    if (reservation->owner != getpid())
+        return status_fail(status, OUTCOME_INPUT,
+                           "the key was reserved by the process that this one was forked from");
     reservation->state = COLLECTED;
     if (reservation->key == NULL)
         return source->ops->collect(source->state, &reservation->ref, deadline, key, status);
@@ -91,17 +103,23 @@ bool reservation_collect(struct reservation *reservation, const struct deadline 
     return true;
 }
 
-void reservation_free(struct reservation *reservation)
+static void give_up(struct reservation *reservation)
 {
+    const struct source *source = reservation->source;
     char id[KEY_ID_TEXT_CHARS + 1];
 
+    key_id_format(&reservation->ref.id, id);
+    log_line(source->log, LOG_LEVEL_INFO, "key lost: reserved and never used, key_id=%s", id);
+    if (source->ops->abandon != NULL)
+        source->ops->abandon(source->state, &reservation->ref);
+}
+
+void reservation_free(struct reservation *reservation)
+{
     if (reservation == NULL)
         return;
-    if (reservation->state == RESERVED) {
-        key_id_format(&reservation->ref.id, id);
-        log_line(reservation->source->log, LOG_LEVEL_INFO,
-                 "key lost: reserved and never used, key_id=%s", id);
-    }
+    if (reservation->state == RESERVED && reservation->owner == getpid())
+        give_up(reservation);
     secret_free(reservation->key);
     OPENSSL_free(reservation);
 }

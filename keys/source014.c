@@ -119,6 +119,7 @@ const struct source_ops source014_ops = {
     .close = close014,
     .prepare = prepare014,
     .reserve = reserve014,
+    .abandon = NULL,
     .collect = NULL,
     .claim = claim014,
 };

@@ -20,6 +20,9 @@ struct source_ops {
     bool (*reserve)(void *state, const struct deadline *deadline, struct key_ref *ref,
                     struct secret **key, struct status *status);
 
+    /* Our reservation will not be used; NULL where nobody needs to know. Must not wait. */
+    void (*abandon)(void *state, const struct key_ref *ref);
+
     /* Reads the key of our own reservation; NULL for a source that never leaves it out. */
     bool (*collect)(void *state, const struct key_ref *ref, const struct deadline *deadline,
                     struct secret **key, struct status *status);
@@ -29,5 +32,6 @@ struct source_ops {
 };
 
 extern const struct source_ops source014_ops;
+extern const struct source_ops source004_ops;
 
 #endif

@@ -198,6 +198,21 @@ void connection_close(struct connection *connection)
     connection_abandon(connection);
 }
 
+/* A key server that refuses our certificate says so in an alert after the handshake of TLS 1.3;
+ * it is a better explanation than that the connection was closed then. */
+static bool explain_by_alert(struct connection *connection, struct status *status)
+{
+    unsigned long before = ERR_peek_last_error();
+    size_t got = 0;
+    uint8_t octet;
+
+    if (SSL_peek_ex(connection->ssl, &octet, 1, &got) == 1 || ERR_peek_last_error() == before)
+        return false;
+    status_clear(status);
+    return status_fail(status, OUTCOME_KME, "TLS failed while sending the request: %s",
+                       tls_failure_reason(connection->ssl));
+}
+
 static bool send_all(struct connection *connection, const uint8_t *data, size_t length,
                      const struct deadline *deadline, struct status *status)
 {
@@ -211,7 +226,7 @@ static bool send_all(struct connection *connection, const uint8_t *data, size_t 
             data += written;
             length -= written;
         } else if (!wait_for_tls(connection, result, "sending the request", deadline, status)) {
-            return false;
+            return explain_by_alert(connection, status);
         }
     }
     return true;

@@ -7,6 +7,9 @@
 
 #include <ares.h>
 
+/* c-ares tells of one more by a shift into the sign bit of an int. */
+enum { SOCKETS_MAX = ARES_GETSOCK_MAXNUM - 1 };
+
 struct query {
     struct resolved *resolved;
     bool done;
@@ -32,11 +35,11 @@ static void on_answer(void *argument, int code, int timeouts, struct ares_addrin
 
 static nfds_t wanted_sockets(ares_channel channel, struct pollfd *polled)
 {
-    ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-    int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+    ares_socket_t sockets[SOCKETS_MAX];
+    int bits = ares_getsock(channel, sockets, SOCKETS_MAX);
     nfds_t count = 0;
 
-    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+    for (int i = 0; i < SOCKETS_MAX; i++) {
         short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
                                (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
 
@@ -48,7 +51,7 @@ static nfds_t wanted_sockets(ares_channel channel, struct pollfd *polled)
 
 static void wait_once(ares_channel channel, const struct deadline *deadline)
 {
-    struct pollfd polled[ARES_GETSOCK_MAXNUM];
+    struct pollfd polled[SOCKETS_MAX];
     struct timeval limit, next, *timeout;
     nfds_t count = wanted_sockets(channel, polled);
     int left_ms = deadline_left_ms(deadline);

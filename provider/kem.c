@@ -117,6 +117,14 @@ static struct key_ref reference(const struct key *key, const struct key_id *key_
     return (struct key_ref){.kind = source_ref_kind(key->context->source), .id = *key_id};
 }
 
+/* A stream that the server opened could not be named to the client in time. */
+static bool refuse_to_initiate(struct status *status)
+{
+    return status_fail(status, OUTCOME_PEER,
+                       "the client asks us to reserve the key (initiator = server there), which "
+                       "needs ETSI 014 here");
+}
+
 /* The server's QKD half: claims the key that the client named, or reserves one and names it. */
 static bool server_half(const struct operation *operation, struct key_id *answer, uint8_t *secret,
                         size_t inner_bytes, struct status *status)
@@ -130,6 +138,8 @@ static bool server_half(const struct operation *operation, struct key_id *answer
     enum role role = key_id_is_zero(&key->key_id) ? ROLE_INITIATOR : ROLE_RESPONDER;
     bool ok;
 
+    if (role == ROLE_INITIATOR && source_ref_kind(source) != KEY_REF_ETSI014)
+        return refuse_to_initiate(status);
     if (role == ROLE_RESPONDER) {
         ok = source_claim(source, &ref, &deadline, &qkd_key, status);
         *answer = key->key_id;

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.error
 import urllib.request
 
@@ -30,6 +31,14 @@ SANITIZED = bool(ASAN_RUNTIME)
 # How much longer everything may take; never a reason to assert on a time.
 SLOWNESS = 4 if SANITIZED else 1
 LIMIT_S = 20 * SLOWNESS
+
+
+if not hasattr(unittest.TestCase, "enterContext"):  # before Python 3.11
+    def _enter_context(self, manager):
+        value = manager.__enter__()
+        self.addCleanup(manager.__exit__, None, None, None)
+        return value
+    unittest.TestCase.enterContext = _enter_context
 
 
 class HarnessError(Exception):

@@ -31,10 +31,9 @@ static int check_cookie(SSL *ssl, const unsigned char *got, size_t length)
     return length == sizeof(cookie) && memcmp(got, cookie, length) == 0;
 }
 
-static SSL *new_end(const char *configuration, const SSL_METHOD *method, const char *group,
-                    const char *cert, const char *key)
+static SSL *new_end(OSSL_LIB_CTX *library, const char *configuration, const SSL_METHOD *method,
+                    const char *group, const char *cert, const char *key)
 {
-    OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
     SSL_CTX *tls = NULL;
     SSL *ssl = NULL;
 
@@ -66,13 +65,14 @@ static int join(SSL *client, SSL *server)
 
 int main(int count, char **words)
 {
+    OSSL_LIB_CTX *libraries[2] = {OSSL_LIB_CTX_new(), OSSL_LIB_CTX_new()};
     SSL *client, *server;
     int retries = 0, cookie_seen = 0, done = 0;
 
     if (count != 6)
         return 2;
-    client = new_end(words[1], TLS_client_method(), words[3], NULL, NULL);
-    server = new_end(words[2], TLS_server_method(), words[3], words[4], words[5]);
+    client = new_end(libraries[0], words[1], TLS_client_method(), words[3], NULL, NULL);
+    server = new_end(libraries[1], words[2], TLS_server_method(), words[3], words[4], words[5]);
     if (client == NULL || server == NULL || !join(client, server))
         return 1;
     for (int i = 0; i < ROUNDS_MAX && !done; i++) {
@@ -89,5 +89,7 @@ int main(int count, char **words)
         ERR_print_errors_fp(stderr);
     SSL_free(client);
     SSL_free(server);
+    OSSL_LIB_CTX_free(libraries[0]);
+    OSSL_LIB_CTX_free(libraries[1]);
     return !done;
 }

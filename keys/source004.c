@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ETSI 004 as a source of keys: one stream a key, index 0. Round trips: one to reserve, one to
+ * collect, one to claim, where OPEN_CONNECT and GET_KEY travel together. CLOSE waits for nothing.
+ */
+#include <poll.h>
+#include <stdio.h>
+
+#include <openssl/crypto.h>
+
+#include "keys/client004.h"
+#include "keys/source_ops.h"
+
+enum {
+    STREAM_TTL_S = 60,
+    /* How long a claim waits for a stream that its peer may have opened a moment ago. Far below
+     * the time budget, because anyone can name an ID that does not exist. */
+    JOIN_WAIT_MS = 200,
+    RETRY_FIRST_MS = 10,
+    RETRY_WINDOW_MS = 200
+};
+
+struct source004 {
+    struct client004 *client;
+    const struct settings *settings; /* borrowed */
+};
+
+/* What one exchange needs; too large for the stacks of asynchronous jobs. */
+struct work {
+    struct etsi004_open open;
+    struct etsi004_open_answer opened;
+    struct etsi004_key_answer got;
+};
+
+static void *open004(const struct settings *settings, const struct log *log)
+{
+    struct source004 *source = OPENSSL_zalloc(sizeof(*source));
+
+    if (source == NULL)
+        return NULL;
+    source->settings = settings;
+    source->client =
+        client004_new(settings_endpoint(settings), settings_etsi004_dialect(settings), log);
+    if (source->client == NULL) {
+        OPENSSL_free(source);
+        return NULL;
+    }
+    return source;
+}
+
+static void close004(void *state)
+{
+    struct source004 *source = state;
+
+    client004_free(source->client);
+    OPENSSL_free(source);
+}
+
+static bool prepare004(void *state, const struct deadline *deadline, struct status *status)
+{
+    struct source004 *source = state;
+
+    return client004_prepare(source->client, deadline, status);
+}
+
+static struct work *new_work(const struct source004 *source, uint32_t timeout_ms,
+                             struct status *status)
+{
+    struct work *work = OPENSSL_zalloc(sizeof(*work));
+    struct etsi004_qos *qos;
+
+    if (work == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for a key stream");
+        return NULL;
+    }
+    qos = &work->open.qos;
+    qos->key_chunk_size_bytes = SOURCE_KEY_BYTES;
+    qos->timeout_ms = timeout_ms;
+    qos->ttl_s = STREAM_TTL_S;
+    snprintf(work->open.source, sizeof(work->open.source), "%s",
+             settings_source_uri(source->settings));
+    snprintf(work->open.destination, sizeof(work->open.destination), "%s",
+             settings_destination_uri(source->settings));
+    /* A key server that insists on metadata insists on its type, too. */
+    if (client004_metadata_bytes(source->client) > 0)
+        snprintf(qos->metadata_mimetype, sizeof(qos->metadata_mimetype), "application/json");
+    return work;
+}
+
+static void free_work(struct work *work)
+{
+    if (work == NULL)
+        return;
+    secret_free(work->got.key);
+    OPENSSL_clear_free(work, sizeof(*work));
+}
+
+static bool check_opened(const struct source004 *source, const struct work *work,
+                         struct status *status)
+{
+    const struct etsi004_open_answer *opened = &work->opened;
+
+    if (!client004_is_open(source->client, opened))
+        return client004_refused(source->client, "OPEN_CONNECT", opened->outcome, status);
+    if (key_id_is_zero(&opened->stream_id))
+        return status_fail(status, OUTCOME_KME, "KME %s opened a stream with the ID of zeros",
+                           settings_kme(source->settings));
+    if (opened->qos.key_chunk_size_bytes != SOURCE_KEY_BYTES)
+        return status_fail(status, OUTCOME_KME, "KME %s grants chunks of %u octets instead of %d",
+                           settings_kme(source->settings),
+                           (unsigned)opened->qos.key_chunk_size_bytes, SOURCE_KEY_BYTES);
+    return true;
+}
+
+static bool check_key(const struct source004 *source, const struct work *work,
+                      struct status *status)
+{
+    static const uint8_t zeros[SOURCE_KEY_BYTES];
+    const struct etsi004_key_answer *got = &work->got;
+    const char *kme = settings_kme(source->settings);
+
+    if (got->outcome != ETSI004_SUCCESS)
+        return client004_refused(source->client, "GET_KEY", got->outcome, status);
+    if (got->index != 0)
+        return status_fail(status, OUTCOME_KME, "KME %s answered index 0 with index %u", kme,
+                           (unsigned)got->index);
+    if (got->key->size_bytes != SOURCE_KEY_BYTES)
+        return status_fail(status, OUTCOME_KME, "KME %s answered with %zu octets instead of %d",
+                           kme, got->key->size_bytes, SOURCE_KEY_BYTES);
+    /* What some servers hand out before their first key has come. */
+    if (CRYPTO_memcmp(got->key->bytes, zeros, sizeof(zeros)) == 0)
+        return status_fail(status, OUTCOME_KME, "KME %s answered with a key of zeros", kme);
+    return true;
+}
+
+static struct secret *take_key(struct work *work)
+{
+    struct secret *key = work->got.key;
+
+    work->got.key = NULL;
+    return key;
+}
+
+static bool reserve004(void *state, const struct deadline *deadline, struct key_ref *ref,
+                       struct secret **key, struct status *status)
+{
+    struct source004 *source = state;
+    uint32_t timeout_ms = (uint32_t)settings_timeout_ms(source->settings);
+    struct work *work = new_work(source, timeout_ms, status);
+    struct call004 call = {.kind = CALL004_OPEN_CONNECT};
+    bool ok = work != NULL;
+
+    if (ok) {
+        call.request.open = &work->open;
+        call.answer.open = &work->opened;
+        ok = client004_call(source->client, &call, 1, 1, REPEAT_NEVER, deadline, status) &&
+             check_opened(source, work, status);
+    }
+    if (ok) {
+        *ref = (struct key_ref){.kind = KEY_REF_ETSI004, .id = work->opened.stream_id};
+        *key = NULL; /* read when it is collected */
+    }
+    free_work(work);
+    return ok;
+}
+
+static void abandon004(void *state, const struct key_ref *ref)
+{
+    struct source004 *source = state;
+
+    client004_post_close(source->client, &ref->id);
+}
+
+static struct call004 get_key_call(const struct source004 *source, const struct key_ref *ref,
+                                   struct work *work)
+{
+    struct call004 call = {.kind = CALL004_GET_KEY};
+
+    call.request.get_key =
+        (struct etsi004_get_key){ref->id, ref->index, client004_metadata_bytes(source->client)};
+    call.answer.get_key = &work->got;
+    return call;
+}
+
+/* What passes: the peer's end, or the key, may be on its way between the key servers. */
+static bool may_pass(enum etsi004_outcome outcome)
+{
+    return outcome == ETSI004_PEER_NOT_CONNECTED || outcome == ETSI004_INSUFFICIENT_KEY;
+}
+
+static bool get_with_retries(struct source004 *source, const struct key_ref *ref,
+                             const struct deadline *deadline, struct work *work,
+                             struct status *status)
+{
+    struct deadline window = deadline_in_ms(RETRY_WINDOW_MS);
+
+    for (int pause_ms = RETRY_FIRST_MS;; pause_ms *= 2) {
+        struct call004 call = get_key_call(source, ref, work);
+
+        if (!client004_call(source->client, &call, 1, 1, REPEAT_ONCE, deadline, status))
+            return false;
+        if (!may_pass(work->got.outcome) || pause_ms >= deadline_left_ms(&window) ||
+            pause_ms >= deadline_left_ms(deadline))
+            return check_key(source, work, status);
+        poll(NULL, 0, pause_ms);
+    }
+}
+
+static bool collect004(void *state, const struct key_ref *ref, const struct deadline *deadline,
+                       struct secret **key, struct status *status)
+{
+    struct source004 *source = state;
+    struct work *work = OPENSSL_zalloc(sizeof(*work));
+    bool ok = work != NULL || status_fail(status, OUTCOME_INTERNAL, "out of memory for a key");
+
+    ok = ok && get_with_retries(source, ref, deadline, work, status);
+    if (ok)
+        *key = take_key(work);
+    client004_post_close(source->client, &ref->id);
+    free_work(work);
+    return ok;
+}
+
+static bool join_and_get(struct source004 *source, const struct key_ref *ref,
+                         const struct deadline *deadline, struct work *work, struct status *status)
+{
+    struct call004 calls[2] = {{.kind = CALL004_OPEN_CONNECT}, get_key_call(source, ref, work)};
+
+    calls[0].request.open = &work->open;
+    calls[0].answer.open = &work->opened;
+    work->open.stream_id = ref->id;
+    if (!client004_call(source->client, calls, 2, 2, REPEAT_ONCE, deadline, status) ||
+        !check_opened(source, work, status))
+        return false;
+    /* The key of a stream that was joined in time but was not there at once. */
+    if (may_pass(work->got.outcome) && work->opened.outcome == ETSI004_SUCCESS)
+        return get_with_retries(source, ref, deadline, work, status);
+    return check_key(source, work, status);
+}
+
+static bool claim004(void *state, const struct key_ref *ref, const struct deadline *deadline,
+                     struct secret **key, struct status *status)
+{
+    struct source004 *source = state;
+    struct work *work = new_work(source, JOIN_WAIT_MS, status);
+    bool ok = work != NULL && join_and_get(source, ref, deadline, work, status);
+
+    if (ok)
+        *key = take_key(work);
+    client004_post_close(source->client, &ref->id);
+    free_work(work);
+    return ok;
+}
+
+const struct source_ops source004_ops = {
+    .ref_kind = KEY_REF_ETSI004,
+    .open = open004,
+    .close = close004,
+    .prepare = prepare004,
+    .reserve = reserve004,
+    .abandon = abandon004,
+    .collect = collect004,
+    .claim = claim004,
+};
