@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <ares.h>
+#include <arpa/inet.h>
 
 /* c-ares tells of one more by a shift into the sign bit of an int. */
 enum { SOCKETS_MAX = ARES_GETSOCK_MAXNUM - 1 };
@@ -81,10 +82,19 @@ static bool judge(const struct query *query, const struct endpoint_address *name
     return true;
 }
 
+/* An IPv4 address is looked up as an IPv6 name, too, unless it is the only family asked for. */
+static int family_of(const char *host)
+{
+    struct in_addr ipv4;
+
+    return inet_pton(AF_INET, host, &ipv4) == 1 ? AF_INET : AF_UNSPEC;
+}
+
 bool resolve(const struct endpoint_address *name, struct resolved *resolved,
              const struct deadline *deadline, struct status *status)
 {
-    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct ares_addrinfo_hints hints = {.ai_family = family_of(name->host),
+                                        .ai_socktype = SOCK_STREAM};
     struct query query = {.resolved = resolved};
     ares_channel channel;
     bool ok;
