@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kme/quantum_sim.h"
 
+#include <string.h>
+
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #define NS_PER_S INT64_C(1000000000)
@@ -28,14 +31,17 @@ size_t quantum_sim_due_blocks(struct quantum_sim *sim, int64_t now_ns, int64_t r
 
 bool quantum_sim_make(OSSL_LIB_CTX *libctx, struct block *blocks, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *id = blocks[i].id.octets;
+    uint8_t ids[QUANTUM_SIM_BLOCKS_MAX][KEY_ID_BYTES], octets[QUANTUM_SIM_BLOCKS_MAX][BLOCK_BYTES];
+    bool done = count <= QUANTUM_SIM_BLOCKS_MAX &&
+                RAND_bytes_ex(libctx, ids[0], count * KEY_ID_BYTES, 0) == 1 &&
+                RAND_priv_bytes_ex(libctx, octets[0], count * BLOCK_BYTES, 0) == 1;
 
-        if (RAND_bytes_ex(libctx, id, KEY_ID_BYTES, 0) != 1 ||
-            RAND_priv_bytes_ex(libctx, blocks[i].octets, BLOCK_BYTES, 0) != 1)
-            return false;
-        id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
-        id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    for (size_t i = 0; done && i < count; i++) {
+        ids[i][6] = (uint8_t)((ids[i][6] & 0x0f) | 0x40);
+        ids[i][8] = (uint8_t)((ids[i][8] & 0x3f) | 0x80);
+        memcpy(blocks[i].id.octets, ids[i], KEY_ID_BYTES);
+        memcpy(blocks[i].octets, octets[i], BLOCK_BYTES);
     }
-    return true;
+    OPENSSL_cleanse(octets, sizeof(octets));
+    return done;
 }

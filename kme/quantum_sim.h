@@ -25,6 +25,8 @@ struct quantum_sim {
 size_t quantum_sim_due_blocks(struct quantum_sim *sim, int64_t now_ns, int64_t rate_bps,
                               size_t max_blocks);
 
+enum { QUANTUM_SIM_BLOCKS_MAX = 128 /* that one call makes */ };
+
 /* Fills in random octets and random IDs (UUID version 4). False when there is no randomness. */
 bool quantum_sim_make(OSSL_LIB_CTX *libctx, struct block *blocks, size_t count);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kme/tls.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -18,11 +18,14 @@ static const unsigned char alpn_http11[] = "\x08http/1.1";
 
 static bool set_groups(SSL_CTX *context)
 {
+    char list[64]; /* OpenSSL's macro casts const away */
     bool done = false;
 
     ERR_set_mark();
-    for (size_t i = 0; !done && i < sizeof(group_lists) / sizeof(group_lists[0]); i++)
-        done = SSL_CTX_set1_groups_list(context, group_lists[i]) == 1;
+    for (size_t i = 0; !done && i < sizeof(group_lists) / sizeof(group_lists[0]); i++) {
+        snprintf(list, sizeof(list), "%s", group_lists[i]);
+        done = SSL_CTX_set1_groups_list(context, list) == 1;
+    }
     ERR_pop_to_mark();
     return done;
 }

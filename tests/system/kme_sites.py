@@ -164,6 +164,13 @@ class Sites(harness.Lab):
         if self._start:
             self.up()
 
+    def _end_servers(self):
+        super()._end_servers()
+        for name in ("kme-a", "kme-b"):
+            if (self.dir / f"{name}.log").exists() and re.search(
+                    "Sanitizer|runtime error", self.log(name)):
+                raise harness.HarnessError(self.log(name))
+
     def config(self, name):
         return self.dir / f"{name}.conf"
 
