@@ -12,8 +12,11 @@ void kme_options_rows(struct kme_options *options, struct option_row rows[static
     *row++ = (struct option_row){"config", OPTION_TEXT, {.text = &options->config}, 0, 0};
     for (int i = 0; i < SETTING_COUNT; i++)
         if (i != SETTING_INITIATOR)
-            *row++ = (struct option_row){
-                setting_text(i), OPTION_TEXT, {.text = &options->given[i]}, 0, 0};
+            *row++ = (struct option_row){setting_text((enum setting_name)i),
+                                         OPTION_TEXT,
+                                         {.text = &options->given[i]},
+                                         0,
+                                         0};
 }
 
 /* The file to read; NULL when the options alone have to do. */

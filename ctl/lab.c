@@ -85,7 +85,7 @@ static bool read_env(struct lab *lab, struct status *status)
         if (!env_number((const char *)text.data, "LAB_BASE_PORT", 1, LAB_BASE_PORT_MAX,
                         &lab->base_port))
             status_fail(status, OUTCOME_CONFIG, "%s has no line LAB_BASE_PORT=PORT", path);
-        for (int kme = 0; kme < LAB_KME_COUNT; kme++) {
+        for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++) {
             int64_t pid = 0;
 
             snprintf(name, sizeof(name), "%s_PID", env_prefixes[kme]);
@@ -146,7 +146,7 @@ bool lab_write_env(const struct lab *lab, struct status *status)
                    "# Written by qkdctl lab; to be sourced by a shell.\n"
                    "LAB_DIR='%s'\nLAB_BASE_PORT=%" PRId64 "\n",
                    lab->dir, lab->base_port);
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++) {
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++) {
         const char *prefix = env_prefixes[kme];
 
         buf_put_format(&text, "%s_014=https://localhost:%u\n", prefix,

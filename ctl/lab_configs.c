@@ -152,7 +152,7 @@ bool lab_write_configs(const struct lab *lab, const struct lab_choices *choices,
     /* Without it OpenSSL looks in OPENSSL_MODULES and then in its own folder. */
     if (!self_beside(module, "../lib/ossl-modules/qkd.so"))
         module[0] = '\0';
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         if (!write_site(lab, choices, kme, module, status))
             return false;
     return true;

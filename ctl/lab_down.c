@@ -19,7 +19,7 @@ static enum exit_code run(int argc, char **argv)
     }
     if (!lab_open(words[0], true, &lab, &status))
         return command_failed(&status);
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++) {
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++) {
         any |= lab_kme_running(&lab, kme);
         lab_kme_stop(&lab, kme, &status);
     }

@@ -62,7 +62,7 @@ static bool print_json(const struct lab *lab, const struct lab_kme_state *states
     json_t *servers = json_array(), *whole = json_object();
     char *text = NULL;
 
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         json_array_append_new(servers, row_json(lab, kme, &states[kme]));
     json_object_set(whole, "servers", servers);
     json_object_set_new(whole, "quantum_channel", json_string("simulated"));
@@ -82,7 +82,7 @@ static void print_table(const struct lab *lab, const struct lab_kme_state *state
            "available bits", "initiator", "responder", "link", "health");
     printf("%-6s %8s  %-8s %-5s %15s %10s %10s %10s\n", "", "", "", "", "", "keys", "keys",
            "bit/s");
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         print_row(lab, kme, &states[kme]);
     puts("The quantum channel of this laboratory is simulated.");
 }
@@ -104,7 +104,7 @@ static enum exit_code run(int argc, char **argv)
     }
     if (!lab_open(words[0], false, &lab, &status))
         return command_failed(&status);
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         lab_kme_ask(&lab, kme, &deadline, &states[kme]);
     if (!json)
         print_table(&lab, states);

@@ -69,7 +69,7 @@ static bool wait_for_keys(struct lab *lab, struct status *status)
     struct deadline deadline = deadline_in_ms(UP_LIMIT_MS);
     struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
 
-    for (int kme = 0; kme < LAB_KME_COUNT;) {
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT;) {
         struct lab_kme_state state;
 
         if (keys_flow(lab, kme, &state)) {
@@ -91,7 +91,7 @@ static bool wait_for_keys(struct lab *lab, struct status *status)
 
 static bool start_missing(struct lab *lab, struct start *starts, struct status *status)
 {
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++) {
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++) {
         if (lab_kme_running(lab, kme))
             continue;
         starts[kme].log_offset = log_size(lab, kme);
@@ -104,7 +104,7 @@ static bool start_missing(struct lab *lab, struct start *starts, struct status *
 
 static void give_up(struct lab *lab, const struct start *starts)
 {
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++) {
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++) {
         struct status status = STATUS_INIT;
 
         if (!starts[kme].ours)
@@ -119,7 +119,7 @@ static void print_addresses(const struct lab *lab, bool already)
 {
     printf("The laboratory is %sup; its quantum channel is simulated.\n",
            already ? "already " : "");
-    for (int kme = 0; kme < LAB_KME_COUNT; kme++)
+    for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         printf("  %s  https://localhost:%u  PID %ld\n", lab_kme_name(kme),
                lab_port(lab, kme, LAB_PORT_014), (long)lab->pids[kme]);
 }

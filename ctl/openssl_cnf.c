@@ -59,7 +59,7 @@ static bool known_elsewhere(const char *name)
 static int find_setting(const char *name)
 {
     for (int i = 0; i < SETTING_COUNT; i++)
-        if (strcmp(setting_text(i), name) == 0)
+        if (strcmp(setting_text((enum setting_name)i), name) == 0)
             return i;
     return -1;
 }
