@@ -72,7 +72,11 @@ static const struct {
     {SETTING_KME, "http://kme-a:8443", "kme: 'http://kme-a:8443' is neither"},
     {SETTING_KME, "https://kme-a:x", "kme: 'https://kme-a:x' has no valid port"},
     {SETTING_KME, "https://kme-a/api", "kme: 'https://kme-a/api' goes on"},
-    {SETTING_KME, "etsi004://kme-a", "kme = 'etsi004://kme-a': this version speaks ETSI 014 only"},
+    {SETTING_SOURCE_URI, "", "source-uri = ''"},
+    {SETTING_SOURCE_URI, "alice", "source-uri = 'alice' is not a URI"},
+    {SETTING_DESTINATION_URI, "sae:bob", "destination-uri = 'sae:bob' is not a URI"},
+    {SETTING_ETSI004_DIALECT, "", "etsi004-dialect = ''"},
+    {SETTING_ETSI004_DIALECT, "w3", "etsi004-dialect = 'w3' is not one of w1, w2, qubip"},
     {SETTING_CERT, NULL, "cert is not set"},
     {SETTING_CERT, "", "cert is not set"},
     {SETTING_CERT, "/nonexistent/cert.pem", "cert: cannot open '/nonexistent/cert.pem'"},
@@ -104,6 +108,36 @@ static void each_bad_value_is_a_fault_that_names_its_setting(void **state)
         assert_failed(settings_fault(settings), OUTCOME_CONFIG, faults[i].reason);
         settings_free(settings);
     }
+}
+
+static void etsi_004_has_defaults_of_its_own(void **state)
+{
+    struct settings *settings = with(SETTING_KME, "etsi004://kme-a");
+
+    (void)state;
+    assert_string_equal(settings_fault(settings)->text, "");
+    assert_int_equal(settings_api(settings), ENDPOINT_ETSI004);
+    assert_int_equal(settings_initiator(settings), INITIATOR_CLIENT);
+    assert_int_equal(settings_etsi004_dialect(settings), DIALECT004_W1);
+    assert_string_equal(settings_source_uri(settings), "sae://alice");
+    assert_string_equal(settings_destination_uri(settings), "sae://bob");
+    assert_string_equal(endpoint_address(settings_endpoint(settings))->port, "25575");
+    settings_free(settings);
+}
+
+static void a_stream_is_opened_by_the_client(void **state)
+{
+    const char *values[SETTING_COUNT] = {
+        [SETTING_SAE] = "alice",
+        [SETTING_PEER] = "bob",
+        [SETTING_KME] = "etsi004://kme-a",
+        [SETTING_INITIATOR] = "server",
+    };
+    struct settings *settings = settings_new(values);
+
+    (void)state;
+    assert_failed(settings_fault(settings), OUTCOME_CONFIG, "initiator = 'server' needs ETSI 014");
+    settings_free(settings);
 }
 
 static void an_sae_may_have_255_characters_and_no_more(void **state)
@@ -169,8 +203,17 @@ static void a_pem_file_of_another_kind_is_found_when_it_is_used(void **state)
 
 static void every_setting_has_its_name_in_openssl_cnf(void **state)
 {
-    static const char *const names[SETTING_COUNT] = {"sae", "peer", "kme",       "cert",
-                                                     "key", "ca",   "initiator", "timeout-ms"};
+    static const char *const names[SETTING_COUNT] = {"sae",
+                                                     "peer",
+                                                     "kme",
+                                                     "cert",
+                                                     "key",
+                                                     "ca",
+                                                     "initiator",
+                                                     "timeout-ms",
+                                                     "source-uri",
+                                                     "destination-uri",
+                                                     "etsi004-dialect"};
 
     (void)state;
     for (int i = 0; i < SETTING_COUNT; i++)
@@ -200,6 +243,8 @@ int main(void)
         cmocka_unit_test(good_settings_have_no_fault_and_defaults),
         cmocka_unit_test(given_values_replace_defaults),
         cmocka_unit_test(each_bad_value_is_a_fault_that_names_its_setting),
+        cmocka_unit_test(etsi_004_has_defaults_of_its_own),
+        cmocka_unit_test(a_stream_is_opened_by_the_client),
         cmocka_unit_test(an_sae_may_have_255_characters_and_no_more),
         cmocka_unit_test(no_settings_at_all_are_absent_and_a_fault),
         cmocka_unit_test(a_pem_file_of_another_kind_is_found_when_it_is_used),
