@@ -14,6 +14,7 @@
 
 #include "base/deadline.h"
 #include "base/status.h"
+#include "net/endpoint.h"
 
 enum lab_kme { LAB_KME_A, LAB_KME_B, LAB_KME_COUNT };
 
@@ -36,6 +37,7 @@ struct lab {
 
 /* What only `lab init` decides. */
 struct lab_choices {
+    enum endpoint_api api; /* that the SAEs speak; the key servers serve both */
     const char *initiator; /* "client" or "server" */
     int64_t rate_bps;      /* bit/s of the simulated quantum channel */
     int64_t capacity_bits; /* of each key store */

@@ -30,6 +30,19 @@ static const struct sae saes[LAB_KME_COUNT] = {
     {"bob", "alice", LAB_KME_B},
 };
 
+/* How an SAE reaches its key server. */
+struct sae_api {
+    const char *standard;
+    const char *scheme;
+    enum lab_port port;
+    const char *initiator_does;
+};
+
+static const struct sae_api sae_apis[] = {
+    [ENDPOINT_ETSI014] = {"014", "https", LAB_PORT_014, "reserves the key of"},
+    [ENDPOINT_ETSI004] = {"004", "etsi004", LAB_PORT_004, "opens the key stream of"},
+};
+
 static void put_kme(struct buf *text, const struct lab *lab, const struct lab_choices *choices,
                     enum lab_kme kme)
 {
@@ -84,22 +97,25 @@ static void put_openssl_head(struct buf *text, const char *module)
 static void put_openssl(struct buf *text, const struct lab *lab, const struct lab_choices *choices,
                         const struct sae *sae, const char *module)
 {
+    const struct sae_api *api = &sae_apis[choices->api];
+
     buf_put_format(text, "# OpenSSL's configuration of SAE %s: OPENSSL_CONF=%s/%s/openssl.cnf\n\n",
                    sae->name, lab->dir, sae->name);
     put_openssl_head(text, module);
     buf_put_format(text,
                    "# Our SAE ID, and the other SAE's.\nsae = %s\npeer = %s\n"
-                   "# Our key server, who we are there, and whom we trust there.\n"
-                   "kme = https://localhost:%u\n"
+                   "# Our key server (ETSI GS QKD %s), who we are there, and whom we trust there.\n"
+                   "kme = %s://localhost:%u\n"
                    "cert = %s/pki/%s.pem\nkey = %s/pki/%s.key\nca = %s/pki/ca.pem\n",
-                   sae->name, sae->peer, lab_port(lab, sae->kme, LAB_PORT_014), lab->dir, sae->name,
-                   lab->dir, sae->name, lab->dir);
+                   sae->name, sae->peer, api->standard, api->scheme,
+                   lab_port(lab, sae->kme, api->port), lab->dir, sae->name, lab->dir, sae->name,
+                   lab->dir);
     buf_put_format(text,
-                   "# Who reserves the key of a handshake that a client of ours begins.\n"
+                   "# Who %s a handshake that a client of ours begins.\n"
                    "initiator = %s\n"
                    "# The longest a handshake waits for key delivery, all calls together.\n"
                    "timeout-ms = 1000\n\n",
-                   choices->initiator);
+                   api->initiator_does, choices->initiator);
     buf_put_format(
         text,
         "[ssl]\nsystem_default = tls\n\n"

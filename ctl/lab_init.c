@@ -17,6 +17,22 @@ struct init_options {
     struct lab_choices choices;
 };
 
+static bool take_api(struct init_options *options, struct status *status)
+{
+    if (strcmp(options->api, "014") == 0) {
+        options->choices.api = ENDPOINT_ETSI014;
+        return true;
+    }
+    if (strcmp(options->api, "004") != 0)
+        return status_fail(status, OUTCOME_INPUT, "--api '%s' is not 014 or 004", options->api);
+    if (strcmp(options->choices.initiator, "server") == 0)
+        return status_fail(status, OUTCOME_INPUT,
+                           "--initiator server needs --api 014: with ETSI 004 the client opens "
+                           "the key stream of a handshake");
+    options->choices.api = ENDPOINT_ETSI004;
+    return true;
+}
+
 static bool parse(int argc, char **argv, struct init_options *options, struct status *status)
 {
     const char *words[1];
@@ -33,10 +49,11 @@ static bool parse(int argc, char **argv, struct init_options *options, struct st
          INT32_MAX},
     };
 
-    *options = (struct init_options){
-        .api = "014",
-        .base_port = LAB_BASE_PORT_DEFAULT,
-        .choices = {"client", LAB_RATE_BPS_DEFAULT, LAB_CAPACITY_BITS_DEFAULT}};
+    *options = (struct init_options){.api = "014",
+                                     .base_port = LAB_BASE_PORT_DEFAULT,
+                                     .choices = {.initiator = "client",
+                                                 .rate_bps = LAB_RATE_BPS_DEFAULT,
+                                                 .capacity_bits = LAB_CAPACITY_BITS_DEFAULT}};
     if (!options_parse(rows, sizeof(rows) / sizeof(rows[0]), argc, argv, words, 1, &word_count,
                        status))
         return false;
@@ -47,12 +64,7 @@ static bool parse(int argc, char **argv, struct init_options *options, struct st
         strcmp(options->choices.initiator, "server") != 0)
         return status_fail(status, OUTCOME_INPUT, "--initiator '%s' is not client or server",
                            options->choices.initiator);
-    if (strcmp(options->api, "004") == 0)
-        return status_fail(status, OUTCOME_INPUT,
-                           "--api 004: the key server has no ETSI 004 yet; use --api 014");
-    if (strcmp(options->api, "014") != 0)
-        return status_fail(status, OUTCOME_INPUT, "--api '%s' is not 014 or 004", options->api);
-    return true;
+    return take_api(options, status);
 }
 
 static bool make_folder(const char *dir, struct lab *lab, struct status *status)

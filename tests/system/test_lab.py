@@ -100,11 +100,22 @@ class Init(unittest.TestCase):
                     self.assertTrue(os.path.isabs(values[name]) and os.path.exists(values[name]))
                 self.assertEqual(values["module"], str(harness.MODULES.resolve() / "qkd.so"))
 
-    def test_init_refuses_etsi_004_with_the_reason(self):
+    def test_init_for_etsi_004_points_both_saes_at_its_ports(self):
+        with Lab(up=False, api="004") as lab:
+            for sae, port in (("alice", 1), ("bob", 11)):
+                text = pathlib.Path(lab.conf(sae)).read_text(encoding="utf-8")
+                values = dict(re.findall(r"^([a-z-]+) = (.*)$", text, re.M))
+                self.assertEqual(values["kme"], f"etsi004://localhost:{lab.base_port + port}")
+                self.assertEqual(values["initiator"], "client")
+                self.assertIn("ETSI GS QKD 004", text)
+                self.assertNotIn("014", text.replace(str(lab.dir), ""))
+
+    def test_init_refuses_etsi_004_with_the_server_as_initiator(self):
         with tempfile.TemporaryDirectory() as folder:
-            done = qkdctl("lab", "init", f"{folder}/lab", "--api", "004")
+            done = qkdctl("lab", "init", f"{folder}/lab", "--api", "004", "--initiator", "server")
             self.assertEqual(done.returncode, 2)
-            self.assertIn("no ETSI 004 yet", done.stderr)
+            self.assertIn("with ETSI 004 the client opens the key stream", done.stderr)
+            self.assertIn("--api 014", done.stderr)
             self.assertFalse(os.path.exists(f"{folder}/lab"))
 
     def test_init_refuses_bad_options_without_writing(self):
