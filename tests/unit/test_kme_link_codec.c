@@ -24,7 +24,7 @@ static const uint8_t ack_vector[] = {0, 0, 0, 17, 0x02, 0, 0, 0, 0, 0, 0,
                                      0, 9, 0, 0,  0,    0, 0, 0, 0, 1};
 
 static const uint8_t assign_vector[] = {
-    0, 0, 0, 79,   0x03, 0,    0,    0,    0,    0,    0,    0,    3,    0xa0,
+    0,    0,    0,    79,   0x03, 0,    0,    0,    0,    0,    0,    0,    3,    0xa0,
     0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae,
     0xaf, 0,    0,    1,    0x40, 0,    0,    0x0e, 0x10, 5,    'a',  'l',  'i',  'c',
     'e',  3,    'b',  'o',  'b',  0,    0,    0,    2,    0xa0, 0xa1, 0xa2, 0xa3, 0xa4,
