@@ -3,21 +3,18 @@
  * ETSI 004 as a source of keys: one stream a key, index 0. Round trips: one to reserve, one to
  * collect, one to claim, where OPEN_CONNECT and GET_KEY travel together. CLOSE waits for nothing.
  */
-#include <poll.h>
 #include <stdio.h>
 
 #include <openssl/crypto.h>
 
 #include "keys/client004.h"
+#include "keys/retry.h"
 #include "keys/source_ops.h"
 
 enum {
     STREAM_TTL_S = 60,
-    /* How long a claim waits for a stream that its peer may have opened a moment ago. Far below
-     * the time budget, because anyone can name an ID that does not exist. */
-    JOIN_WAIT_MS = 200,
-    RETRY_FIRST_MS = 10,
-    RETRY_WINDOW_MS = 200
+    /* How long a claim waits for a stream that its peer may have opened a moment ago. */
+    JOIN_WAIT_MS = RETRY_WINDOW_MS
 };
 
 struct source004 {
@@ -192,18 +189,14 @@ static bool get_with_retries(struct source004 *source, const struct key_ref *ref
                              const struct deadline *deadline, struct work *work,
                              struct status *status)
 {
-    struct deadline window = deadline_in_ms(RETRY_WINDOW_MS);
+    struct call004 call = get_key_call(source, ref, work);
+    struct retry retry = retry_begin();
 
-    for (int pause_ms = RETRY_FIRST_MS;; pause_ms *= 2) {
-        struct call004 call = get_key_call(source, ref, work);
-
+    do {
         if (!client004_call(source->client, &call, 1, 1, REPEAT_ONCE, deadline, status))
             return false;
-        if (!may_pass(work->got.outcome) || pause_ms >= deadline_left_ms(&window) ||
-            pause_ms >= deadline_left_ms(deadline))
-            return check_key(source, work, status);
-        poll(NULL, 0, pause_ms);
-    }
+    } while (may_pass(work->got.outcome) && retry_pause(&retry, deadline));
+    return check_key(source, work, status);
 }
 
 static bool collect004(void *state, const struct key_ref *ref, const struct deadline *deadline,

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <poll.h>
-
 #include <openssl/crypto.h>
 
 #include "keys/client014.h"
+#include "keys/retry.h"
 #include "keys/source_ops.h"
-
-/*
- * Key servers that synchronise after they have answered the initiator do not know a fresh key
- * ID for a moment, and one with a slow link is empty for a moment. Waiting is bounded well below
- * the time budget, because anyone can name an ID that does not exist.
- */
-enum { RETRY_FIRST_MS = 10, RETRY_WINDOW_MS = 200 };
 
 struct source014 {
     struct client014 *client;
@@ -69,25 +61,27 @@ static bool attempt_claim(struct source014 *source, const struct key_ref *ref,
                                  deadline, container, refusal, status);
 }
 
-/* Repeats an attempt with growing pauses while the refusal may pass. */
+static bool may_pass(enum etsi014_refusal refusal)
+{
+    return refusal == ETSI014_REFUSED_NOT_FOUND || refusal == ETSI014_REFUSED_EXHAUSTED;
+}
+
+/* Key servers that synchronise after they have answered the initiator do not know a fresh key ID
+ * for a moment, and one with a slow link is empty for a moment. */
 static bool with_retries(struct source014 *source, attempt_fn *attempt, const struct key_ref *ref,
                          const struct deadline *deadline, struct etsi014_container *container,
                          struct status *status)
 {
-    struct deadline window = deadline_in_ms(RETRY_WINDOW_MS);
+    struct retry retry = retry_begin();
+    enum etsi014_refusal refusal;
 
-    for (int pause_ms = RETRY_FIRST_MS;; pause_ms *= 2) {
-        enum etsi014_refusal refusal = ETSI014_REFUSED_SERVER;
-
+    do {
+        refusal = ETSI014_REFUSED_SERVER;
         status_clear(status);
         if (attempt(source, ref, deadline, container, &refusal, status))
             return true;
-        if (refusal != ETSI014_REFUSED_NOT_FOUND && refusal != ETSI014_REFUSED_EXHAUSTED)
-            return false;
-        if (pause_ms >= deadline_left_ms(&window) || pause_ms >= deadline_left_ms(deadline))
-            return false;
-        poll(NULL, 0, pause_ms);
-    }
+    } while (may_pass(refusal) && retry_pause(&retry, deadline));
+    return false;
 }
 
 static bool reserve014(void *state, const struct deadline *deadline, struct key_ref *ref,

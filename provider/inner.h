@@ -7,41 +7,7 @@
 #ifndef QKD_PROVIDER_INNER_H
 #define QKD_PROVIDER_INNER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <openssl/evp.h>
-
-#include "base/status.h"
-#include "provider/groups.h"
-
-/* Where inner algorithms are fetched from, and the query that keeps our own groups out. */
-struct inner_library {
-    OSSL_LIB_CTX *context;
-    const char *properties;
-};
-
-/* Whether the group's inner algorithm can be had in this process. */
-bool inner_is_available(const struct inner_library *library, const struct group *group);
-
-/* A new ephemeral key pair; owned by the caller. */
-EVP_PKEY *inner_generate(const struct inner_library *library, const struct group *group,
-                         struct status *status);
-
-/* The peer's public key out of exactly these octets; owned by the caller. OUTCOME_PEER when they
- * are not a valid public key of the group. */
-EVP_PKEY *inner_import(const struct inner_library *library, const struct group *group,
-                       const uint8_t *octets, size_t length, struct status *status);
-
-/* The encoded public key, to be freed with OPENSSL_free. */
-bool inner_public(const struct group *group, EVP_PKEY *key, uint8_t **octets, size_t *length,
-                  struct status *status);
-
-struct inner_sizes {
-    size_t ciphertext_bytes;
-    size_t secret_bytes;
-};
+#include "provider/inner_key.h"
 
 /* What encapsulation to this key, or decapsulation with it, will give. Costs nothing where the
  * table knows it. */

@@ -7,11 +7,7 @@
 #ifndef QKD_PROVIDER_INNER_ECDH_H
 #define QKD_PROVIDER_INNER_ECDH_H
 
-#include "provider/inner.h"
-
-/* An uncompressed point as a key on the group's curve; NULL when it is not on it. */
-EVP_PKEY *inner_ecdh_import_point(const struct inner_library *library, const struct group *group,
-                                  const uint8_t *octets, size_t length);
+#include "provider/inner_key.h"
 
 /* Contracts of inner_encapsulate and inner_decapsulate, within the caller's error mark. */
 bool inner_ecdh_encapsulate(const struct inner_library *library, const struct group *group,
