@@ -2,6 +2,7 @@
 #include "keys/retry.h"
 
 #include <poll.h>
+#include <stddef.h>
 
 enum { FIRST_PAUSE_MS = 10 };
 
