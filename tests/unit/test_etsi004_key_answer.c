@@ -178,6 +178,8 @@ static const struct bad_answer bad_key_answers[] = {
     {"a refusal of 8 octets", ETSI004_W1, "01000105 00000008 00000002 00000021", "is malformed"},
     {"a refusal of 12 octets", ETSI004_W2, "02010105 0000000c 00000002 00*8", "is malformed"},
     {"status 8 without a size", ETSI004_W1, "01000105 00000004 00000008", "is malformed"},
+    {"the length of a key in a refusal", ETSI004_W2,
+     "02010105 00000010 00000002 00000000 00000001 00000000", "is malformed"},
     {"a key in a refusal", ETSI004_W2, "02010105 00000011 00000002 00000000 00000001 00000000 55",
      "is malformed"},
     {"a key in a refusal", ETSI004_W2, "02010105 00000011 00000002 00000000 00000001 55 00000000",
