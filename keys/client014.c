@@ -104,7 +104,7 @@ static bool put_request(struct client014 *client, const char *peer_sae, enum ets
         request->failed = true;
     buf_free(&path);
     return !request->failed ||
-           status_fail(status, OUTCOME_INPUT, "no memory, or too long a request, for peer '%s'",
+           status_fail(status, OUTCOME_INTERNAL, "no memory, or too long a request, for peer '%s'",
                        peer_sae);
 }
 

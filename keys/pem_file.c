@@ -16,7 +16,7 @@ static bool read_all(int fd, struct buf *into)
         ssize_t got;
 
         if (to == NULL) {
-            errno = EFBIG;
+            errno = into->max_bytes - into->length < READ_CHUNK_BYTES ? EFBIG : ENOMEM;
             return false;
         }
         got = read(fd, to, READ_CHUNK_BYTES);

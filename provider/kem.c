@@ -26,12 +26,16 @@ struct operation {
     int left_ms;     /* of the time budget, for the responder's or server's part */
 };
 
-static void *kem_newctx(void *context)
+static void *kem_newctx(void *vcontext)
 {
+    struct context *context = vcontext;
     struct operation *operation = OPENSSL_zalloc(sizeof(*operation));
 
-    if (operation != NULL)
-        operation->context = context;
+    if (operation == NULL) {
+        RAISE(&context->errors, REASON_MEMORY, "encapsulation or decapsulation");
+        return NULL;
+    }
+    operation->context = context;
     return operation;
 }
 

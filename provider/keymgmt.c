@@ -36,6 +36,19 @@ struct generation {
     int selection;
 };
 
+static void *raise_memory(const struct context *context, enum group_index index)
+{
+    RAISE(&context->errors, REASON_MEMORY, "group %s", groups[index].name);
+    return NULL;
+}
+
+static void *make_key(struct context *context, enum group_index index)
+{
+    struct key *key = key_new(context, index);
+
+    return key != NULL ? key : raise_memory(context, index);
+}
+
 static void keymgmt_free(void *vkey)
 {
     key_free(vkey);
@@ -71,10 +84,13 @@ static int keymgmt_match(const void *vone, const void *vother, int selection)
 static void *keymgmt_dup(const void *vkey, int selection)
 {
     const struct key *key = vkey;
+    enum group_index index = (enum group_index)(key->group - groups);
+    struct key *copy;
 
     if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0)
-        return key_new(key->context, (enum group_index)(key->group - groups));
-    return key_copy(key, (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0);
+        return make_key(key->context, index);
+    copy = key_copy(key, (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0);
+    return copy != NULL ? copy : raise_memory(key->context, index);
 }
 
 /* NIST's categories 1, 3 and 5 stand for the strength of AES with 128, 192 and 256 bits. */
@@ -222,7 +238,7 @@ static void *generation_new(void *context, enum group_index index, int selection
     struct generation *generation = OPENSSL_zalloc(sizeof(*generation));
 
     if (generation == NULL)
-        return NULL;
+        return raise_memory(context, index);
     generation->context = context;
     generation->index = index;
     generation->selection = selection;
@@ -265,7 +281,7 @@ static const OSSL_PARAM *keymgmt_gen_settable_params(void *vgeneration, void *co
 static void *keymgmt_gen(void *vgeneration, OSSL_CALLBACK *callback, void *argument)
 {
     const struct generation *generation = vgeneration;
-    struct key *key = key_new(generation->context, generation->index);
+    struct key *key = make_key(generation->context, generation->index);
     struct status status = STATUS_INIT;
 
     (void)callback;
@@ -290,7 +306,7 @@ static void keymgmt_gen_cleanup(void *vgeneration)
     static OSSL_FUNC_keymgmt_new_fn new_##id;                                                      \
     static void *new_##id(void *context)                                                           \
     {                                                                                              \
-        return key_new(context, GROUP_##id);                                                       \
+        return make_key(context, GROUP_##id);                                                      \
     }                                                                                              \
     static OSSL_FUNC_keymgmt_gen_init_fn gen_init_##id;                                            \
     static void *gen_init_##id(void *context, int selection, const OSSL_PARAM params[])            \

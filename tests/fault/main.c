@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lets every call fail, one at a time.
+ *
+ *     fault cold|warm GROUP CLIENT.cnf SERVER.cnf
+ *
+ * cold: from loading the configuration on, in new library contexts each time. warm: in library
+ * contexts that have exchanged keys before, with connections to their key servers. After each
+ * run with a fault the next one without must succeed, where the settings could be read.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "provider/reasons.h"
+#include "tests/fault/exchange.h"
+#include "tests/fault/fault.h"
+
+enum { CALLS_MAX = 2000 };
+
+struct scenario {
+    bool cold;
+    const char *group;
+    const char *client_conf, *server_conf;
+    OSSL_LIB_CTX *client, *server;
+    unsigned survived, not_reached;
+};
+
+enum allowed {
+    ALLOWED_MEMORY = 1,
+    ALLOWED_KME = 2,
+    ALLOWED_FILE = 4,
+    ALLOWED_INNER = 8,
+    /* A claim whose answer was lost is repeated, and then refused: the key is spent. */
+    ALLOWED_SPENT = 16
+};
+
+/* What may come of a function's failure, apart from success where it is survivable. */
+static const struct expectation {
+    const char *function;
+    unsigned allowed;
+    /* Whether there are places where the exchange goes on as if nothing had happened: */
+    const char *survivable;
+} expectations[] = {
+    {"CRYPTO_malloc", ALLOWED_MEMORY, NULL},
+    {"CRYPTO_zalloc", ALLOWED_MEMORY, "a connection that cannot be kept is closed"},
+    {"CRYPTO_secure_zalloc", ALLOWED_MEMORY | ALLOWED_KME, NULL},
+    {"CRYPTO_strdup", ALLOWED_MEMORY, NULL},
+    {"CRYPTO_clear_realloc", ALLOWED_MEMORY | ALLOWED_KME | ALLOWED_FILE | ALLOWED_SPENT,
+     "the request is made again"},
+    {"OSSL_LIB_CTX_new", ALLOWED_MEMORY, NULL},
+    {"OSSL_LIB_CTX_new_child", ALLOWED_MEMORY, NULL},
+    {"OSSL_PROVIDER_load", ALLOWED_MEMORY, NULL},
+    {"BIO_meth_new", ALLOWED_MEMORY, NULL},
+    {"BIO_new", ALLOWED_MEMORY, NULL},
+    {"BIO_new_mem_buf", ALLOWED_MEMORY, NULL},
+    {"X509_new_ex", ALLOWED_FILE, "a chain or a list of CAs ends with it"},
+    {"PEM_read_bio_X509", ALLOWED_FILE, "a chain or a list of CAs ends with it"},
+    {"PEM_read_bio_PrivateKey_ex", ALLOWED_FILE, NULL},
+    {"X509_STORE_add_cert", ALLOWED_MEMORY, NULL},
+    {"SSL_CTX_new_ex", ALLOWED_MEMORY, NULL},
+    {"SSL_CTX_set_cipher_list", ALLOWED_MEMORY, NULL},
+    {"SSL_CTX_use_certificate", ALLOWED_FILE, NULL},
+    {"SSL_CTX_use_PrivateKey", ALLOWED_FILE, NULL},
+    {"SSL_new", ALLOWED_MEMORY, NULL},
+    {"SSL_set1_host", ALLOWED_MEMORY, NULL},
+    {"EVP_PKEY_CTX_new_from_name", ALLOWED_INNER | ALLOWED_MEMORY, NULL},
+    {"EVP_PKEY_CTX_new_from_pkey", ALLOWED_INNER, NULL},
+    {"EVP_PKEY_generate", ALLOWED_INNER | ALLOWED_MEMORY, NULL},
+    {"EVP_PKEY_fromdata", ALLOWED_INNER, NULL},
+    {"EVP_PKEY_encapsulate", ALLOWED_INNER, NULL},
+    {"EVP_PKEY_decapsulate", ALLOWED_INNER, NULL},
+    {"EVP_PKEY_derive", ALLOWED_INNER, NULL},
+    {"EVP_PKEY_get1_encoded_public_key", ALLOWED_INNER | ALLOWED_MEMORY, NULL},
+    {"EVP_PKEY_new_raw_public_key_ex", ALLOWED_INNER, NULL},
+    {"socket", ALLOWED_KME, "the host has another address"},
+    {"connect", ALLOWED_KME, "the host has another address"},
+    {"poll", ALLOWED_KME | ALLOWED_MEMORY | ALLOWED_SPENT,
+     "a connection that was idle is replaced"},
+    {"__poll_chk", ALLOWED_KME | ALLOWED_MEMORY, "name resolution looks again"},
+    {"send", ALLOWED_KME, "a connection that was idle is replaced"},
+    {"recv", ALLOWED_KME | ALLOWED_SPENT, "a connection that was idle is replaced"},
+    {"open", ALLOWED_FILE, "there is no log"},
+    {"read", ALLOWED_FILE, NULL},
+    {"ares_init", ALLOWED_MEMORY, NULL},
+    {"ares_getaddrinfo", ALLOWED_KME, NULL},
+};
+
+static const struct expectation *expectation_of(const char *function)
+{
+    for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++)
+        if (strcmp(expectations[i].function, function) == 0)
+            return &expectations[i];
+    return NULL;
+}
+
+static unsigned class_of(int reason)
+{
+    switch (reason) {
+    case REASON_MEMORY:
+        return ALLOWED_MEMORY;
+    case REASON_KME:
+        return ALLOWED_KME;
+    case REASON_SETTING:
+        return ALLOWED_FILE;
+    case REASON_INNER_ALGORITHM:
+    case REASON_PEER_SHARE:
+        return ALLOWED_INNER;
+    case REASON_PEER_KEY_ID:
+        return ALLOWED_SPENT;
+    default:
+        return 0;
+    }
+}
+
+static void end(const struct scenario *scenario, unsigned number, const char *what,
+                const char *text)
+{
+    fprintf(stderr, "fault: %s %s, call %u (%s): %s: %s\n", scenario->cold ? "cold" : "warm",
+            scenario->group, number, fault_name() != NULL ? fault_name() : "none", what, text);
+    exit(1);
+}
+
+static bool open_ends(struct scenario *scenario)
+{
+    scenario->client = exchange_open(scenario->client_conf);
+    scenario->server = scenario->client != NULL ? exchange_open(scenario->server_conf) : NULL;
+    return scenario->server != NULL;
+}
+
+static void close_ends(struct scenario *scenario)
+{
+    OSSL_LIB_CTX_free(scenario->client);
+    OSSL_LIB_CTX_free(scenario->server);
+    scenario->client = scenario->server = NULL;
+}
+
+enum loading { NOT_LOADED, LOADED_WITH_FAULT, LOADED };
+
+/* The run with the fault; whether the provider loaded, and whether that was before the fault. */
+static enum loading run_with_fault(struct scenario *scenario, unsigned number, unsigned *calls,
+                                   struct exchange_result *result)
+{
+    enum loading loading = NOT_LOADED;
+
+    fault_arm(number);
+    if (!scenario->cold || open_ends(scenario)) {
+        loading = fault_name() != NULL ? LOADED_WITH_FAULT : LOADED;
+        exchange(scenario->client, scenario->server, scenario->group, result);
+    }
+    *calls = fault_disarm();
+    ERR_clear_error();
+    return loading;
+}
+
+static void judge(struct scenario *scenario, unsigned number, const struct exchange_result *result)
+{
+    const struct expectation *expected = expectation_of(fault_name());
+
+    if (expected == NULL)
+        end(scenario, number, "nothing is expected of this function", result->text);
+    switch (result->end) {
+    case EXCHANGE_WRONG:
+        end(scenario, number, result->step != NULL ? result->step : "all steps", result->text);
+        break;
+    case EXCHANGE_DONE:
+        if (expected->survivable == NULL)
+            end(scenario, number, "went on as if nothing had happened", "");
+        scenario->survived++;
+        break;
+    case EXCHANGE_FAILED:
+        if ((expected->allowed & class_of(result->reason)) == 0)
+            end(scenario, number, "failed for another reason", result->text);
+        break;
+    }
+    if (getenv("FAULT_VERBOSE") != NULL)
+        printf("%4u %-34s %-12s %s\n", number, fault_name(),
+               result->end == EXCHANGE_DONE ? "survived" : result->step, result->text);
+}
+
+static void check_next(struct scenario *scenario, unsigned number)
+{
+    struct exchange_result result;
+
+    exchange(scenario->client, scenario->server, scenario->group, &result);
+    if (result.end != EXCHANGE_DONE)
+        end(scenario, number, "the next exchange without a fault failed", result.text);
+}
+
+static void fail_call(struct scenario *scenario, unsigned number)
+{
+    struct exchange_result result = {0};
+    unsigned calls;
+    enum loading loading = run_with_fault(scenario, number, &calls, &result);
+
+    if (fault_name() == NULL) {
+        /* Octets of the network come in more or fewer pieces from run to run. */
+        if (result.end != EXCHANGE_DONE)
+            end(scenario, number, "no fault, and yet it failed", result.text);
+        scenario->not_reached++;
+    } else if (loading != NOT_LOADED) {
+        judge(scenario, number, &result);
+    } else if ((expectation_of(fault_name())->allowed & ALLOWED_MEMORY) == 0) {
+        end(scenario, number, "kept the provider from loading", "");
+    }
+    /* Settings are read once: a fault in them is there to stay. */
+    if (loading == LOADED && result.reason != REASON_SETTING)
+        check_next(scenario, number);
+    if (scenario->cold)
+        close_ends(scenario);
+}
+
+static unsigned dry_run(struct scenario *scenario)
+{
+    struct exchange_result result = {0};
+    unsigned calls;
+
+    if (run_with_fault(scenario, 0, &calls, &result) == NOT_LOADED || result.end != EXCHANGE_DONE)
+        end(scenario, 0, "no fault, and yet it failed", result.text);
+    if (scenario->cold)
+        close_ends(scenario);
+    if (calls == 0 || calls > CALLS_MAX)
+        end(scenario, 0, "a strange number of calls", "");
+    return calls;
+}
+
+static int open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (folder != NULL && readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    struct scenario scenario = {0};
+    unsigned calls;
+    int before;
+
+    if (argc != 5) {
+        fprintf(stderr, "usage: fault cold|warm GROUP CLIENT.cnf SERVER.cnf\n");
+        return 2;
+    }
+    scenario = (struct scenario){.cold = strcmp(argv[1], "cold") == 0,
+                                 .group = argv[2],
+                                 .client_conf = argv[3],
+                                 .server_conf = argv[4]};
+    OPENSSL_init_ssl(0, NULL);
+    before = open_descriptors();
+    if (!scenario.cold) {
+        if (!open_ends(&scenario))
+            end(&scenario, 0, "the configuration cannot be loaded", argv[3]);
+        check_next(&scenario, 0);
+    }
+    calls = dry_run(&scenario);
+    for (unsigned number = 1; number <= calls; number++)
+        fail_call(&scenario, number);
+    close_ends(&scenario);
+    if (open_descriptors() != before)
+        end(&scenario, calls, "descriptors were left open", "");
+    if (scenario.not_reached > calls / 10)
+        end(&scenario, calls, "the number of calls differs too much from run to run", "");
+    printf("%s %s: each of %u calls failed once, %u of them survived\n", argv[1], scenario.group,
+           calls - scenario.not_reached, scenario.survived);
+    return 0;
+}
