@@ -12,12 +12,11 @@ packages=(
 	ninja-build     # runs it
 	pkg-config      # finds the libraries below
 	git             # the version control that this tree came with
-	libssl-dev      # headers that libevent needs; the OpenSSL itself where it is new enough
-	libevent-dev    # sockets of the key server
+	libssl-dev      # the OpenSSL itself where it is new enough
+	libevent-dev    # event loop of the key server
 	libc-ares-dev   # names of key servers, resolved within a time limit
 	libjansson-dev  # JSON of ETSI GS QKD 014
 	libconfig-dev   # configuration files of the key server
-	uthash-dev      # hash tables of the key server
 	libcmocka-dev   # unit tests
 	python3         # system tests and measurements
 	curl            # a client that is not ours, for the key server's tests
