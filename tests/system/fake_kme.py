@@ -6,6 +6,7 @@ is a function that gets a Request and answers it; the good ones below give the a
 servers of the field, the bad ones something broken.
 """
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -171,3 +172,15 @@ def slowly(delay_s):
             request.send(bytes([octet]))
             time.sleep(delay_s)
     return behave
+
+
+@contextlib.contextmanager
+def black_hole():
+    """The URL of an address where connecting neither succeeds nor fails."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from fake_kme import FakeKme, good, slowly, wait_forever
+from fake_kme import FakeKme, black_hole, good, slowly, wait_forever
 from harness import OPENSSL35, Lab, Server, handshake_keys, run_client
 
 GROUP = "qkd_x25519mlkem768"
@@ -384,6 +384,10 @@ class BadTransport(unittest.TestCase):
         with FakeKme(self.lab) as gone:
             url = gone.url
         self.check(url, "Connection refused")
+
+    def test_an_address_that_swallows_connections(self):
+        with black_hole() as url:
+            self.check(url, "the time budget ended while connecting", timeout_ms=300)
 
     def test_a_name_that_does_not_exist(self):
         self.check("https://kme.invalid:8443", "cannot resolve the name 'kme.invalid'")
