@@ -32,6 +32,7 @@ test-asan: build
 
 bench: build
 	@env -u LD_LIBRARY_PATH bench/run.py
+	@env -u LD_LIBRARY_PATH bench/failures.py
 
 lint:
 	@scripts/lint.sh
