@@ -9,27 +9,32 @@ import unittest
 
 import harness
 
-FAULT = harness.BUILD / "tests" / "bin" / "fault"
+PROGRAMS = harness.BUILD / "tests" / "bin"
+GROUPS = ("qkd_x25519", "qkd_secp256r1", "qkd_mlkem768")
 
 
-def fault(test, lab, temperature, group, initiator):
-    """Runs the program; it ends with 0 when every failure was clean."""
-    confs = [lab.conf_with(name, initiator=initiator) for name in ("alice", "bob")]
+def run(test, lab, *words):
+    """Runs a program between alice's configuration and bob's; what it printed. It ends with 0
+    when all was as it must be."""
+    program, *words = words
+    # A slow machine is not the fault that is looked for.
+    confs = [lab.conf_with(name, timeout_ms=30000) for name in ("alice", "bob")]
     env = harness.child_env(QKD_LOG=f"debug:{lab.temp}/fault.log")
-    done = subprocess.run([FAULT, temperature, group, *confs], env=env, capture_output=True,
+    done = subprocess.run([PROGRAMS / program, *words, *confs], env=env, capture_output=True,
                           text=True, timeout=6 * harness.LIMIT_S, check=False)
     test.assertEqual(0, done.returncode, done.stdout + done.stderr)
-    test.assertRegex(done.stdout, r"each of \d+ calls failed once")
+    return done.stdout
 
 
 class EveryCallFailsOnce(unittest.TestCase):
     """Clean failures, or successes where the failure is survivable; the next exchange works."""
 
     def run_both(self, temperature, initiator):
-        with harness.Lab(initiator=initiator) as lab:
-            for group in ("qkd_x25519", "qkd_secp256r1", "qkd_mlkem768"):
+        with harness.Lab(initiator=initiator, rate_bps=10000000) as lab:
+            for group in GROUPS:
                 with self.subTest(group):
-                    fault(self, lab, temperature, group, initiator)
+                    self.assertRegex(run(self, lab, "fault", temperature, group),
+                                     r"each of \d+ calls failed once")
 
     def test_client_initiated_from_the_configuration_on(self):
         self.run_both("cold", "client")
@@ -42,6 +47,25 @@ class EveryCallFailsOnce(unittest.TestCase):
 
     def test_server_initiated_over_kept_connections(self):
         self.run_both("warm", "server")
+
+
+class SizesCostNothing(unittest.TestCase):
+    """Queries of sizes and buffers that are too small cost no key."""
+
+    def check_cost(self, initiator):
+        with harness.Lab(initiator=initiator, rate_bps=10000000) as lab:
+            for group in GROUPS:
+                before = [harness.delivered(lab, role) for role in ("initiator", "responder")]
+                run(self, lab, "sizes", group)
+                self.assertEqual([count + 1 for count in before],
+                                 [harness.delivered(lab, role)
+                                  for role in ("initiator", "responder")], group)
+
+    def test_a_hundred_size_queries_of_a_client_initiated_exchange_cost_one_key(self):
+        self.check_cost("client")
+
+    def test_a_hundred_size_queries_of_a_server_initiated_exchange_cost_one_key(self):
+        self.check_cost("server")
 
 
 if __name__ == "__main__":
