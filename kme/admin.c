@@ -40,7 +40,9 @@ static int put_metrics(const struct admin *admin, struct buf *body)
     struct metrics_link link = {admin->env->config->link.peer_kme_id, link_is_up(admin->link),
                                 (uint64_t)store_usable(admin->store, BLOCK_OURS) * BLOCK_BITS};
 
-    metrics_put(admin->env->metrics, &link, body);
+    struct metrics_streams streams = {NULL, NULL, 0};
+
+    metrics_put(admin->env->metrics, &link, &streams, body);
     return 200;
 }
 

@@ -90,7 +90,7 @@ static void deliver(const struct call014 *call, const struct claim *claim)
         container.keys[container.count].key =
             store_claim(service->store, &claim->ids[container.count]);
     }
-    metrics_count_keys(service->env->metrics, call->caller, ROLE_RESPONDER, claim->count);
+    metrics_count_keys(service->env->metrics, API_014, call->caller, ROLE_RESPONDER, claim->count);
     etsi014_container_put(&service->body, &container);
     etsi014_container_free(&container);
     call014_answer(call);

@@ -68,6 +68,38 @@ static bool read_setting(struct kme_config *config, config_t *file, const struct
     return true;
 }
 
+static bool check_004(struct kme_config *config, const char *path, struct status *status)
+{
+    const struct {
+        const char *fallback, *most;
+        int64_t fallback_value, most_value;
+    } pairs[] = {
+        {"default_chunk_bytes", "max_chunk_bytes", config->limits.default_chunk_bytes,
+         config->limits.max_chunk_bytes},
+        {"default_timeout_ms", "max_timeout_ms", config->limits.default_timeout_ms,
+         config->limits.max_timeout_ms},
+        {"default_ttl_s", "max_ttl_s", config->limits.default_ttl_s, config->limits.max_ttl_s},
+    };
+
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+        if (pairs[i].fallback_value > pairs[i].most_value)
+            return status_fail(status, OUTCOME_CONFIG, "%s: limits: %s <= %s does not hold", path,
+                               pairs[i].fallback, pairs[i].most);
+    if (config->etsi004.compat != NULL && config->etsi004.listen.text[0] == '\0')
+        return status_fail(status, OUTCOME_CONFIG, "%s: etsi004.compat is set without a listen",
+                           path);
+    if (config->etsi004.compat == NULL)
+        config->etsi004.compat = OPENSSL_strdup("strict");
+    if (config->etsi004.compat == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for the configuration");
+    if (strcmp(config->etsi004.compat, "strict") != 0 &&
+        strcmp(config->etsi004.compat, "qubip") != 0)
+        return status_fail(status, OUTCOME_CONFIG,
+                           "%s: etsi004.compat = \"%s\" is neither strict nor qubip", path,
+                           config->etsi004.compat);
+    return true;
+}
+
 /* What no single value shows. */
 static bool check_whole(struct kme_config *config, const char *path, struct status *status)
 {
@@ -91,6 +123,8 @@ static bool check_whole(struct kme_config *config, const char *path, struct stat
         return status_fail(
             status, OUTCOME_CONFIG,
             "%s: limits: min_key_bits <= default_key_bits <= max_key_bits does not hold", path);
+    if (!check_004(config, path, status))
+        return false;
     if (config->limits.default_key_bits % 8 != 0)
         return status_fail(status, OUTCOME_CONFIG,
                            "%s: limits.default_key_bits is not a multiple of 8", path);
@@ -163,6 +197,7 @@ void kme_config_free(struct kme_config *config)
     OPENSSL_free(config->key);
     OPENSSL_free(config->ca);
     OPENSSL_free(config->log_level);
+    OPENSSL_free(config->etsi004.compat);
     OPENSSL_free(config->link.peer_kme_id);
     OPENSSL_free(config);
 }

@@ -31,6 +31,10 @@ struct kme_config {
         struct address listen;
     } etsi014, admin;
     struct {
+        struct address listen; /* an empty text: no ETSI 004 here */
+        char *compat;          /* "strict" or "qubip" */
+    } etsi004;
+    struct {
         struct config_sae *items;
         size_t count;
     } saes; /* of this site */
@@ -51,6 +55,12 @@ struct kme_config {
         int64_t hold_ms;
         int64_t max_connections;
         int64_t idle_timeout_s;
+        int64_t max_streams, max_streams_per_sae; /* from here on: ETSI 004 */
+        int64_t default_chunk_bytes, max_chunk_bytes;
+        int64_t default_timeout_ms, max_timeout_ms;
+        int64_t default_ttl_s, max_ttl_s;
+        int64_t max_stream_bps;
+        int64_t stream_window_chunks;
     } limits;
 };
 

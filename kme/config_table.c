@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/secret.h"
+#include "etsi/etsi004.h"
 #include "etsi/etsi014.h"
 #include "kme/store.h"
 
@@ -12,7 +13,7 @@
 
 enum { KEY_BITS_MAX = SECRET_MAX_BYTES * 8 };
 
-const char *const config_groups[] = {"etsi014", "admin", "link", "limits", NULL};
+const char *const config_groups[] = {"etsi014", "etsi004", "admin", "link", "limits", NULL};
 
 const struct setting config_settings[] = {
     {"", "kme_id", SETTING_NAME, AT(kme_id), true, true, NO_RANGE},
@@ -22,6 +23,8 @@ const struct setting config_settings[] = {
     {"", "log_level", SETTING_WORD, AT(log_level), false, false, NO_RANGE},
     {"", "saes", SETTING_SAES, AT(saes), true, false, NO_RANGE},
     {"etsi014", "listen", SETTING_ADDRESS, AT(etsi014.listen), true, true, NO_RANGE},
+    {"etsi004", "listen", SETTING_ADDRESS, AT(etsi004.listen), false, true, NO_RANGE},
+    {"etsi004", "compat", SETTING_WORD, AT(etsi004.compat), false, false, NO_RANGE},
     {"admin", "listen", SETTING_LOOPBACK, AT(admin.listen), true, true, NO_RANGE},
     {"link", "peer_kme_id", SETTING_NAME, AT(link.peer_kme_id), true, true, NO_RANGE},
     {"link", "listen", SETTING_ADDRESS, AT(link.listen), true, true, NO_RANGE},
@@ -46,6 +49,24 @@ const struct setting config_settings[] = {
      100000, 1024},
     {"limits", "idle_timeout_s", SETTING_NUMBER, AT(limits.idle_timeout_s), false, false, 1, 86400,
      120},
+    {"limits", "max_streams", SETTING_NUMBER, AT(limits.max_streams), false, false, 1, 65536, 4096},
+    {"limits", "max_streams_per_sae", SETTING_NUMBER, AT(limits.max_streams_per_sae), false, false,
+     1, 65536, 2048},
+    {"limits", "default_chunk_bytes", SETTING_NUMBER, AT(limits.default_chunk_bytes), false, false,
+     1, ETSI004_CHUNK_MAX_BYTES, 32},
+    {"limits", "max_chunk_bytes", SETTING_NUMBER, AT(limits.max_chunk_bytes), false, false, 1,
+     ETSI004_CHUNK_MAX_BYTES, ETSI004_CHUNK_MAX_BYTES},
+    {"limits", "default_timeout_ms", SETTING_NUMBER, AT(limits.default_timeout_ms), false, false, 1,
+     600000, 5000},
+    {"limits", "max_timeout_ms", SETTING_NUMBER, AT(limits.max_timeout_ms), false, false, 1, 600000,
+     60000},
+    {"limits", "default_ttl_s", SETTING_NUMBER, AT(limits.default_ttl_s), false, false, 1, 604800,
+     3600},
+    {"limits", "max_ttl_s", SETTING_NUMBER, AT(limits.max_ttl_s), false, false, 1, 604800, 86400},
+    {"limits", "max_stream_bps", SETTING_NUMBER, AT(limits.max_stream_bps), false, false, 1,
+     1000000000, 1000000000},
+    {"limits", "stream_window_chunks", SETTING_NUMBER, AT(limits.stream_window_chunks), false,
+     false, 1, 65536, 1024},
 };
 
 const size_t config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);

@@ -5,15 +5,20 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 enum { FIRST_SLOTS = 1024 }; /* a power of two, as every later count */
 
+/* Multiply-shift over 32-bit words: two IDs collide by chance only, whoever chose them. */
 static size_t home(const struct id_table *table, const struct key_id *id)
 {
-    uint64_t hash;
+    uint64_t hash = table->factors[ID_TABLE_FACTORS - 1];
+    uint32_t words[ID_TABLE_FACTORS - 1];
 
-    memcpy(&hash, id->octets, sizeof(hash));
-    return (size_t)(hash * UINT64_C(0x9E3779B97F4A7C15) >> 16) & (table->slot_count - 1);
+    memcpy(words, id->octets, sizeof(words));
+    for (size_t i = 0; i < ID_TABLE_FACTORS - 1; i++)
+        hash += table->factors[i] * words[i];
+    return (size_t)(hash >> 32) & (table->slot_count - 1);
 }
 
 static size_t next(const struct id_table *table, size_t slot)
@@ -33,9 +38,12 @@ static size_t find(const struct id_table *table, const struct key_id *id)
 
 static bool grow(struct id_table *table)
 {
-    struct id_table larger = {NULL, table->slot_count == 0 ? FIRST_SLOTS : table->slot_count * 2,
-                              table->item_count};
+    struct id_table larger = *table;
 
+    if (table->slot_count == 0 &&
+        RAND_bytes((unsigned char *)larger.factors, sizeof(larger.factors)) != 1)
+        return false;
+    larger.slot_count = table->slot_count == 0 ? FIRST_SLOTS : table->slot_count * 2;
     larger.slots = OPENSSL_zalloc(larger.slot_count * sizeof(*larger.slots));
     if (larger.slots == NULL)
         return false;

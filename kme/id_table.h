@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A hash table from key ID to an item. Items are the caller's: any struct whose first member is
- * its struct key_id. The IDs in the table are random ones made by a key server, so their own
- * octets serve as the hash; IDs that are only looked up may be anything.
+ * its struct key_id. SAEs may choose IDs, so every table hashes with random numbers of its own.
  */
 #ifndef QKD_KME_ID_TABLE_H
 #define QKD_KME_ID_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/key_id.h"
+
+enum { ID_TABLE_FACTORS = KEY_ID_BYTES / 4 + 1 };
 
 struct id_table {
     void **slots; /* owned; the items are not */
     size_t slot_count;
     size_t item_count;
+    uint64_t factors[ID_TABLE_FACTORS]; /* random, from the first item on */
 };
 
 /* All zeros is an empty table. Frees the slots, not the items. */
 void id_table_free(struct id_table *table);
 
-/* False when the ID is there already, or when out of memory. */
+/* False when the ID is there already, or when out of memory or random numbers. */
 bool id_table_put(struct id_table *table, void *item);
 void *id_table_get(const struct id_table *table, const struct key_id *id);
 

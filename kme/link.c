@@ -53,6 +53,8 @@ struct link {
     struct connection *current; /* the one with the peer, authenticated */
     link_assigned assigned;
     void *assigned_arg;
+    const struct link_streams *streams; /* NULL without ETSI 004 */
+    void *streams_arg;
 };
 
 struct connection {
@@ -151,6 +153,8 @@ static void on_session_up(void *arg, bool resumed)
     log_line(link->env->log, LOG_LEVEL_INFO,
              "link to '%s' is up, %s; the quantum channel is SIMULATED", peer(link),
              resumed ? "resumed" : "from the beginning");
+    if (link->streams != NULL)
+        link->streams->up(link->streams_arg, resumed);
 }
 
 static void on_session_assigned(void *arg, const struct key_id *key_id)
@@ -161,7 +165,24 @@ static void on_session_assigned(void *arg, const struct key_id *key_id)
         link->assigned(link->assigned_arg, key_id);
 }
 
-static const struct link_session_events session_events = {on_session_up, on_session_assigned};
+static void on_session_stream(void *arg, const struct frame *frame)
+{
+    struct link *link = arg;
+
+    if (link->streams != NULL)
+        link->streams->frame(link->streams_arg, frame);
+}
+
+static void on_session_stocked(void *arg)
+{
+    struct link *link = arg;
+
+    if (link->streams != NULL)
+        link->streams->stocked(link->streams_arg);
+}
+
+static const struct link_session_events session_events = {on_session_up, on_session_assigned,
+                                                          on_session_stream, on_session_stocked};
 
 /* False after a frame that ends the connection. */
 static bool take_frames(struct connection *connection, struct buf *input, struct status *status)
@@ -420,6 +441,12 @@ void link_on_assigned(struct link *link, link_assigned assigned, void *arg)
     link->assigned_arg = arg;
 }
 
+void link_on_streams(struct link *link, const struct link_streams *streams, void *arg)
+{
+    link->streams = streams;
+    link->streams_arg = arg;
+}
+
 bool link_is_up(const struct link *link)
 {
     return link_session_is_up(link->session);
@@ -428,6 +455,14 @@ bool link_is_up(const struct link *link)
 bool link_has_room(const struct link *link, size_t count)
 {
     return link_is_up(link) && link_session_has_room(link->session, count);
+}
+
+bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits)
+{
+    struct buf *out = link->current != NULL ? stream_output(link->current->stream) : NULL;
+
+    event_active(link->flush, EV_TIMEOUT, 0);
+    return link_session_send_stream(link->session, frame, bits, out);
 }
 
 bool link_assign(struct link *link, const struct assignment *assignment)

@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "kme/env.h"
+#include "kme/link_codec.h"
 #include "kme/store.h"
 
 struct link;
@@ -18,14 +19,27 @@ struct link;
 /* Called for each key that became ready to be claimed here. */
 typedef void (*link_assigned)(void *arg, const struct key_id *key_id);
 
+/* What concerns key streams. */
+struct link_streams {
+    void (*up)(void *arg, bool resumed);
+    void (*frame)(void *arg, const struct frame *frame);
+    void (*stocked)(void *arg); /* blocks became usable */
+};
+
 struct link *link_new(const struct env *env, struct store *store, struct status *status);
 void link_free(struct link *link);
+void link_on_streams(struct link *link, const struct link_streams *streams, void *arg);
 void link_on_assigned(struct link *link, link_assigned assigned, void *arg);
 
 bool link_is_up(const struct link *link);
 
 /* Whether so many more assignments can be told to the peer now. */
 bool link_has_room(const struct link *link, size_t count);
+
+/* Sends a FRAME_STREAM after the running callback; what cannot be sent now is kept for the next
+ * connection with the same peer process. Needs link_has_room, except for frames whose number the
+ * number of streams bounds. `bits` are lost if the peer restarts. False when out of memory. */
+bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits);
 
 /* Tells the peer, after the running callback, that a key was cut. Needs link_has_room. */
 bool link_assign(struct link *link, const struct assignment *assignment);

@@ -3,12 +3,13 @@
 
 #include <string.h>
 
+#include "kme/link_codec_parts.h"
+
 enum { LENGTH_BYTES = 4, OWNER_SENDER = 1, OWNER_RECEIVER = 2 };
 
 static const char hello_magic[] = "QKDL";
 
-/* The length goes in front once the body is known. Returns where it goes. */
-static size_t begin(struct buf *buf, enum frame_type type)
+size_t link_frame_begin(struct buf *buf, enum frame_type type)
 {
     size_t at = buf->length;
 
@@ -17,7 +18,7 @@ static size_t begin(struct buf *buf, enum frame_type type)
     return at;
 }
 
-static void end(struct buf *buf, size_t at)
+void link_frame_end(struct buf *buf, size_t at)
 {
     size_t length = buf->length - at - LENGTH_BYTES;
 
@@ -27,7 +28,7 @@ static void end(struct buf *buf, size_t at)
         buf->data[at + i] = (uint8_t)(length >> (8 * (LENGTH_BYTES - 1 - i)));
 }
 
-static void put_name(struct buf *buf, const char *name)
+void link_name_put(struct buf *buf, const char *name)
 {
     size_t length = strlen(name);
 
@@ -37,7 +38,7 @@ static void put_name(struct buf *buf, const char *name)
 
 void link_put_hello(struct buf *buf, const struct frame_hello *hello)
 {
-    size_t at = begin(buf, FRAME_HELLO);
+    size_t at = link_frame_begin(buf, FRAME_HELLO);
 
     buf_put_text(buf, hello_magic);
     buf_put_u8(buf, LINK_VERSION);
@@ -46,39 +47,39 @@ void link_put_hello(struct buf *buf, const struct frame_hello *hello)
     buf_put_u64(buf, hello->blocks_through);
     buf_put_u64(buf, hello->assigns_through);
     buf_put_u64(buf, hello->capacity_blocks);
-    put_name(buf, hello->kme_id);
-    end(buf, at);
+    link_name_put(buf, hello->kme_id);
+    link_frame_end(buf, at);
 }
 
 void link_put_ack(struct buf *buf, const struct frame_ack *ack)
 {
-    size_t at = begin(buf, FRAME_ACK);
+    size_t at = link_frame_begin(buf, FRAME_ACK);
 
     buf_put_u64(buf, ack->blocks_through);
     buf_put_u64(buf, ack->assigns_through);
-    end(buf, at);
+    link_frame_end(buf, at);
 }
 
 void link_put_assign(struct buf *buf, const struct frame_assign *assign)
 {
     const struct assignment *a = &assign->assignment;
-    size_t at = begin(buf, FRAME_ASSIGN);
+    size_t at = link_frame_begin(buf, FRAME_ASSIGN);
 
     buf_put_u64(buf, assign->sequence);
     buf_put(buf, a->key_id.octets, KEY_ID_BYTES);
     buf_put_u32(buf, a->size_bits);
     buf_put_u32(buf, a->lifetime_s);
-    put_name(buf, a->initiator);
-    put_name(buf, a->responder);
+    link_name_put(buf, a->initiator);
+    link_name_put(buf, a->responder);
     buf_put_u32(buf, (uint32_t)a->block_count);
     for (size_t i = 0; i < a->block_count; i++)
         buf_put(buf, a->blocks[i].octets, KEY_ID_BYTES);
-    end(buf, at);
+    link_frame_end(buf, at);
 }
 
 void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks)
 {
-    size_t at = begin(buf, FRAME_SIMULATED_QUANTUM);
+    size_t at = link_frame_begin(buf, FRAME_SIMULATED_QUANTUM);
 
     buf_put_u64(buf, blocks->first_sequence);
     buf_put_u32(buf, (uint32_t)blocks->count);
@@ -89,10 +90,10 @@ void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks)
         buf_put_u8(buf, block->owner == BLOCK_OURS ? OWNER_SENDER : OWNER_RECEIVER);
         buf_put(buf, block->octets, BLOCK_BYTES);
     }
-    end(buf, at);
+    link_frame_end(buf, at);
 }
 
-static void take(struct reader *reader, void *to, size_t length)
+void link_octets_take(struct reader *reader, void *to, size_t length)
 {
     const uint8_t *from = reader_take(reader, length);
 
@@ -100,8 +101,7 @@ static void take(struct reader *reader, void *to, size_t length)
         memcpy(to, from, length);
 }
 
-/* A name is not empty and has no NUL. */
-static void take_name(struct reader *reader, char name[static ETSI014_ID_MAX_CHARS + 1])
+void link_name_take(struct reader *reader, char name[static ETSI014_ID_MAX_CHARS + 1])
 {
     size_t length = reader_u8(reader);
     const uint8_t *from = reader_take(reader, length);
@@ -122,12 +122,12 @@ static bool parse_hello(struct reader *reader, struct frame *frame)
     if (magic == NULL || memcmp(magic, hello_magic, strlen(hello_magic)) != 0 ||
         reader_u8(reader) != LINK_VERSION)
         return false;
-    take(reader, hello->epoch, LINK_EPOCH_BYTES);
-    take(reader, hello->peer_epoch, LINK_EPOCH_BYTES);
+    link_octets_take(reader, hello->epoch, LINK_EPOCH_BYTES);
+    link_octets_take(reader, hello->peer_epoch, LINK_EPOCH_BYTES);
     hello->blocks_through = reader_u64(reader);
     hello->assigns_through = reader_u64(reader);
     hello->capacity_blocks = reader_u64(reader);
-    take_name(reader, hello->kme_id);
+    link_name_take(reader, hello->kme_id);
     return reader_done(reader);
 }
 
@@ -143,17 +143,17 @@ static bool parse_assign(struct reader *reader, struct frame *frame)
     struct assignment *a = &frame->u.assign.assignment;
 
     frame->u.assign.sequence = reader_u64(reader);
-    take(reader, a->key_id.octets, KEY_ID_BYTES);
+    link_octets_take(reader, a->key_id.octets, KEY_ID_BYTES);
     a->size_bits = reader_u32(reader);
     a->lifetime_s = reader_u32(reader);
-    take_name(reader, a->initiator);
-    take_name(reader, a->responder);
+    link_name_take(reader, a->initiator);
+    link_name_take(reader, a->responder);
     a->block_count = reader_u32(reader);
     if (a->block_count == 0 || a->block_count > KEY_MAX_BLOCKS || a->size_bits == 0 ||
         a->size_bits % 8 != 0 || store_blocks_for(a->size_bits) != a->block_count)
         return false;
     for (size_t i = 0; i < a->block_count; i++)
-        take(reader, a->blocks[i].octets, KEY_ID_BYTES);
+        link_octets_take(reader, a->blocks[i].octets, KEY_ID_BYTES);
     return reader_done(reader);
 }
 
@@ -169,12 +169,12 @@ static bool parse_blocks(struct reader *reader, struct frame *frame)
         struct block *block = &blocks->blocks[i];
         uint8_t owner;
 
-        take(reader, block->id.octets, KEY_ID_BYTES);
+        link_octets_take(reader, block->id.octets, KEY_ID_BYTES);
         owner = reader_u8(reader);
         if (owner != OWNER_SENDER && owner != OWNER_RECEIVER)
             return false;
         block->owner = owner == OWNER_SENDER ? BLOCK_PEERS : BLOCK_OURS;
-        take(reader, block->octets, BLOCK_BYTES);
+        link_octets_take(reader, block->octets, BLOCK_BYTES);
     }
     return reader_done(reader);
 }
@@ -186,6 +186,11 @@ static const struct {
     {FRAME_HELLO, parse_hello},
     {FRAME_ACK, parse_ack},
     {FRAME_ASSIGN, parse_assign},
+    {FRAME_STREAM_OPEN, link_stream_open_take},
+    {FRAME_STREAM_JOINED, link_stream_joined_take},
+    {FRAME_STREAM_CHUNK, link_stream_chunk_take},
+    {FRAME_STREAM_WANT, link_stream_want_take},
+    {FRAME_STREAM_CLOSED, link_stream_closed_take},
     {FRAME_SIMULATED_QUANTUM, parse_blocks},
 };
 

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
+#include "etsi/etsi004.h"
 #include "kme/store.h"
 
 enum {
@@ -30,6 +31,11 @@ enum frame_type {
     FRAME_HELLO = 0x01,
     FRAME_ACK = 0x02,
     FRAME_ASSIGN = 0x03,
+    FRAME_STREAM_OPEN = 0x04,   /* an SAE of the sender's site opened a stream first */
+    FRAME_STREAM_JOINED = 0x05, /* its peer has opened it, too */
+    FRAME_STREAM_CHUNK = 0x06,  /* which blocks are a position of a stream */
+    FRAME_STREAM_WANT = 0x07,   /* asks the end that cuts chunks for a position */
+    FRAME_STREAM_CLOSED = 0x08, /* the sender's end of a stream is no more */
     FRAME_SIMULATED_QUANTUM = 0x80
 };
 
@@ -43,7 +49,8 @@ struct frame_hello {
     char kme_id[ETSI014_ID_MAX_CHARS + 1];
 };
 
-/* All up to these sequence numbers has been received; also sent when idle, as a sign of life. */
+/* All up to these sequence numbers has been received; also sent when idle, as a sign of life.
+ * Assignments and what is told about streams are numbered together. */
 struct frame_ack {
     uint64_t blocks_through;
     uint64_t assigns_through;
@@ -52,6 +59,43 @@ struct frame_ack {
 struct frame_assign {
     uint64_t sequence; /* from 1 on */
     struct assignment assignment;
+};
+
+struct stream_opening {
+    bool generated;                           /* by the sender; false: the SAE brought the ID */
+    struct etsi004_qos qos;                   /* as granted */
+    char initiator[ETSI014_ID_MAX_CHARS + 1]; /* the SAE of the sender's site */
+    char responder[ETSI014_ID_MAX_CHARS + 1];
+    char source[ETSI004_URI_MAX_CHARS + 1];
+    char destination[ETSI004_URI_MAX_CHARS + 1];
+};
+
+struct stream_chunk {
+    uint32_t index;
+    struct cut cut;
+};
+
+enum stream_end_reason {
+    STREAM_END_CLOSED,
+    STREAM_END_IN_USE,  /* the ID is another stream's at the sender, or was */
+    STREAM_END_REFUSED, /* the sender does not know the SAE, or is full */
+    STREAM_END_REASONS
+};
+
+/* Numbered together with assignments. */
+struct frame_stream {
+    uint64_t sequence;
+    struct key_id stream_id;
+    union {
+        struct stream_opening open;
+        struct stream_chunk chunk;
+        struct {
+            uint32_t index;
+        } want;
+        struct {
+            enum stream_end_reason reason;
+        } closed;
+    } u;
 };
 
 struct frame_blocks {
@@ -66,6 +110,7 @@ struct frame {
         struct frame_hello hello;
         struct frame_ack ack;
         struct frame_assign assign;
+        struct frame_stream stream; /* of all FRAME_STREAM types */
         struct frame_blocks blocks; /* secret: wipe the frame after use */
     } u;
 };
@@ -74,6 +119,7 @@ struct frame {
 void link_put_hello(struct buf *buf, const struct frame_hello *hello);
 void link_put_ack(struct buf *buf, const struct frame_ack *ack);
 void link_put_assign(struct buf *buf, const struct frame_assign *assign);
+void link_put_stream(struct buf *buf, const struct frame *frame);
 void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks);
 
 enum link_parse { LINK_PARSE_FRAME, LINK_PARSE_MORE, LINK_PARSE_BAD };

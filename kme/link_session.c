@@ -205,8 +205,14 @@ static bool take_hello(struct link_session *session, const struct frame *frame, 
 static bool take_ack(struct link_session *session, const struct frame *frame, struct buf *out,
                      struct status *status)
 {
+    size_t usable = store_usable(session->store, BLOCK_OURS);
+
     (void)out;
-    return settle(session, frame->u.ack.blocks_through, frame->u.ack.assigns_through, status);
+    if (!settle(session, frame->u.ack.blocks_through, frame->u.ack.assigns_through, status))
+        return false;
+    if (store_usable(session->store, BLOCK_OURS) > usable)
+        session->events->stocked(session->arg);
+    return true;
 }
 
 static bool take_blocks(struct link_session *session, const struct frame *frame, struct buf *out,
@@ -225,6 +231,32 @@ static bool take_blocks(struct link_session *session, const struct frame *frame,
         session->blocks_received++;
         session->env->metrics->generated_bits += BLOCK_BITS;
     }
+    session->events->stocked(session->arg);
+    return true;
+}
+
+/* Of assignments and streams. What was sent again may be known. */
+static bool take_number(struct link_session *session, uint64_t sequence, bool *is_new,
+                        struct status *status)
+{
+    *is_new = sequence == session->assigns_received + 1;
+    if (sequence > session->assigns_received + 1)
+        return status_fail(status, OUTCOME_PEER, "the peer skipped an assignment");
+    if (*is_new)
+        session->assigns_received++;
+    return true;
+}
+
+static bool take_stream(struct link_session *session, const struct frame *frame, struct buf *out,
+                        struct status *status)
+{
+    bool is_new;
+
+    (void)out;
+    if (!take_number(session, frame->u.stream.sequence, &is_new, status))
+        return false;
+    if (is_new)
+        session->events->stream(session->arg, frame);
     return true;
 }
 
@@ -232,16 +264,15 @@ static bool take_blocks(struct link_session *session, const struct frame *frame,
 static bool take_assign(struct link_session *session, const struct frame *frame, struct buf *out,
                         struct status *status)
 {
-    struct assignment assignment = frame->u.assign.assignment;
+    struct assignment assignment;
     struct status failed = STATUS_INIT;
     uint64_t displaced_bits;
+    bool is_new;
 
     (void)out;
-    if (frame->u.assign.sequence <= session->assigns_received)
-        return true;
-    if (frame->u.assign.sequence != session->assigns_received + 1)
-        return status_fail(status, OUTCOME_PEER, "the peer skipped an assignment");
-    session->assigns_received++;
+    if (!take_number(session, frame->u.assign.sequence, &is_new, status) || !is_new)
+        return status->outcome == OUTCOME_OK;
+    assignment = frame->u.assign.assignment;
     if (assignment.lifetime_s > LIFETIME_MAX_S)
         assignment.lifetime_s = LIFETIME_MAX_S;
     if (!store_assign(session->store, &assignment, monotonic_ns(), &displaced_bits, &failed)) {
@@ -265,6 +296,11 @@ bool link_session_take(struct link_session *session, const struct frame *frame, 
         {FRAME_HELLO, take_hello},
         {FRAME_ACK, take_ack},
         {FRAME_ASSIGN, take_assign},
+        {FRAME_STREAM_OPEN, take_stream},
+        {FRAME_STREAM_JOINED, take_stream},
+        {FRAME_STREAM_CHUNK, take_stream},
+        {FRAME_STREAM_WANT, take_stream},
+        {FRAME_STREAM_CLOSED, take_stream},
         {FRAME_SIMULATED_QUANTUM, take_blocks},
     };
 
@@ -311,26 +347,42 @@ bool link_session_has_room(const struct link_session *session, size_t count)
     return session->waiting_count + count <= LINK_ASSIGNS_MAX;
 }
 
-bool link_session_assign(struct link_session *session, const struct assignment *assignment,
-                         struct buf *out)
+/* Keeps the encoded frame until it is acknowledged. While down it waits for a resumption. */
+static bool send_scratch(struct link_session *session, uint32_t bits, struct buf *out)
 {
-    struct frame_assign frame = {session->assigns_sent + 1, *assignment};
     struct unacknowledged *kept;
 
-    buf_reset(&session->scratch);
-    link_put_assign(&session->scratch, &frame);
     if (session->scratch.failed)
         return false;
     kept = OPENSSL_malloc(sizeof(*kept) + session->scratch.length);
     if (kept == NULL)
         return false;
-    kept->sequence = frame.sequence;
-    kept->size_bits = assignment->size_bits;
+    kept->sequence = ++session->assigns_sent;
+    kept->size_bits = bits;
     kept->length = session->scratch.length;
     memcpy(kept->frame, session->scratch.data, kept->length);
     STAILQ_INSERT_TAIL(&session->waiting, kept, next);
     session->waiting_count++;
-    session->assigns_sent++;
-    buf_put(out, kept->frame, kept->length);
+    if (session->up)
+        buf_put(out, kept->frame, kept->length);
     return true;
+}
+
+bool link_session_assign(struct link_session *session, const struct assignment *assignment,
+                         struct buf *out)
+{
+    struct frame_assign frame = {session->assigns_sent + 1, *assignment};
+
+    buf_reset(&session->scratch);
+    link_put_assign(&session->scratch, &frame);
+    return send_scratch(session, assignment->size_bits, out);
+}
+
+bool link_session_send_stream(struct link_session *session, struct frame *frame, uint32_t bits,
+                              struct buf *out)
+{
+    frame->u.stream.sequence = session->assigns_sent + 1;
+    buf_reset(&session->scratch);
+    link_put_stream(&session->scratch, frame);
+    return send_scratch(session, bits, out);
 }

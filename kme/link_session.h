@@ -18,7 +18,9 @@
 #include "kme/link_codec.h"
 #include "kme/store.h"
 
-enum { LINK_ASSIGNS_MAX = 16384 /* that wait for the peer's acknowledgement */ };
+enum {
+    LINK_ASSIGNS_MAX = 16384 /* and frames of streams, that wait for the peer's acknowledgement */
+};
 
 struct link_session;
 
@@ -27,6 +29,10 @@ struct link_session_events {
     void (*up)(void *arg, bool resumed);
     /* A key became ready to be claimed here. */
     void (*assigned)(void *arg, const struct key_id *key_id);
+    /* A FRAME_STREAM of the peer arrived, once and in order. */
+    void (*stream)(void *arg, const struct frame *frame);
+    /* Blocks became usable while the session is up. */
+    void (*stocked)(void *arg);
 };
 
 /* Borrows all. NULL, and *status, when out of memory or random numbers. */
@@ -63,5 +69,10 @@ bool link_session_send_blocks(struct link_session *session, struct frame_blocks 
 bool link_session_has_room(const struct link_session *session, size_t count);
 bool link_session_assign(struct link_session *session, const struct assignment *assignment,
                          struct buf *out);
+
+/* Sends a FRAME_STREAM, whose sequence is set here, now or once the session is up again. `bits`
+ * are lost if the peer forgets it. False when out of memory. */
+bool link_session_send_stream(struct link_session *session, struct frame *frame, uint32_t bits,
+                              struct buf *out);
 
 #endif

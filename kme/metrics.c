@@ -10,8 +10,23 @@ static const char *const role_names[ROLE_COUNT] = {"initiator", "responder"};
 static const char *const method_names[METHOD_COUNT] = {"status", "enc_keys", "dec_keys", "other"};
 static const char *const outcome_names[METRIC_OUTCOME_COUNT] = {
     "ok", "bad_request", "unauthorised", "not_found", "unavailable", "aborted"};
-static const char *const loss_names[LOSS_COUNT] = {"peer_restart", "link",     "expired",
-                                                   "displaced",    "mismatch", "surplus"};
+static const char *const loss_names[LOSS_COUNT] = {
+    "peer_restart", "link", "expired", "displaced", "mismatch", "surplus", "closed"};
+static const char *const api_names[API_COUNT] = {"014", "004"};
+static const char *const call004_names[CALL004_COUNT] = {"open_connect", "get_key", "close"};
+static const char *const outcome004_names[OUTCOME004_COUNT] = {
+    [ETSI004_SUCCESS] = "ok",
+    [ETSI004_PEER_NOT_YET_CONNECTED] = "peer_not_yet_connected",
+    [ETSI004_INSUFFICIENT_KEY] = "insufficient_key",
+    [ETSI004_PEER_NOT_CONNECTED] = "peer_not_connected",
+    [ETSI004_NO_QKD_CONNECTION] = "no_qkd_connection",
+    [ETSI004_IN_USE] = "in_use",
+    [ETSI004_TIMEOUT] = "timeout",
+    [ETSI004_QOS_NOT_MET] = "qos_not_met",
+    [ETSI004_METADATA_TOO_SMALL] = "metadata_too_small",
+    [OUTCOME004_MALFORMED] = "malformed",
+    [OUTCOME004_ABORTED] = "aborted",
+};
 
 static struct metrics_sae *find_sae(struct metrics *metrics, const char *sae)
 {
@@ -48,13 +63,13 @@ void metrics_free(struct metrics *metrics)
     memset(metrics, 0, sizeof(*metrics));
 }
 
-void metrics_count_keys(struct metrics *metrics, const char *sae, enum metric_role role,
-                        size_t count)
+void metrics_count_keys(struct metrics *metrics, enum metric_api api, const char *sae,
+                        enum metric_role role, size_t count)
 {
     struct metrics_sae *found = find_sae(metrics, sae);
 
     if (found != NULL)
-        found->delivered[role] += count;
+        found->delivered[api][role] += count;
 }
 
 /* A label value, quoted as the format asks. */
@@ -84,18 +99,38 @@ static void put_peer_sample(struct buf *buf, const char *name, const char *peer,
     buf_put_format(buf, "} %" PRIu64 "\n", value);
 }
 
+static void put_delivered_to(const struct metrics_sae *sae, enum metric_api api, struct buf *buf)
+{
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        buf_put_format(buf,
+                       "qkd_kme_keys_delivered_total{api=\"%s\",role=\"%s\",sae=", api_names[api],
+                       role_names[role]);
+        put_value(buf, sae->sae);
+        buf_put_format(buf, "} %" PRIu64 "\n", sae->delivered[api][role]);
+    }
+}
+
 static void put_delivered(const struct metrics *metrics, struct buf *buf)
 {
     put_head(buf, "qkd_kme_keys_delivered_total", "counter",
              "Keys delivered to SAEs of this site.");
-    for (size_t i = 0; i < metrics->sae_count; i++) {
-        for (int role = 0; role < ROLE_COUNT; role++) {
-            buf_put_format(
-                buf, "qkd_kme_keys_delivered_total{api=\"014\",role=\"%s\",sae=", role_names[role]);
-            put_value(buf, metrics->saes[i].sae);
-            buf_put_format(buf, "} %" PRIu64 "\n", metrics->saes[i].delivered[role]);
-        }
-    }
+    for (size_t i = 0; i < metrics->sae_count; i++)
+        for (int api = 0; api < API_COUNT; api++)
+            put_delivered_to(&metrics->saes[i], (enum metric_api)api, buf);
+}
+
+static void put_streams(const struct metrics *metrics, const struct metrics_streams *streams,
+                        struct buf *buf)
+{
+    put_head(buf, "qkd_kme_streams", "gauge", "Key streams of ETSI 004, by state at this end.");
+    for (size_t i = 0; i < streams->state_count; i++)
+        buf_put_format(buf, "qkd_kme_streams{state=\"%s\"} %zu\n", streams->names[i],
+                       streams->counts[i]);
+    put_head(buf, "qkd_kme_streams_opened_total", "counter",
+             "Key streams that became known here, opened by an SAE of either site.");
+    buf_put_format(buf, "qkd_kme_streams_opened_total %" PRIu64 "\n", metrics->streams_opened);
+    put_head(buf, "qkd_kme_streams_closed_total", "counter", "Key streams that ended here.");
+    buf_put_format(buf, "qkd_kme_streams_closed_total %" PRIu64 "\n", metrics->streams_closed);
 }
 
 static void put_requests(const struct metrics *metrics, struct buf *buf)
@@ -107,15 +142,25 @@ static void put_requests(const struct metrics *metrics, struct buf *buf)
                 buf,
                 "qkd_kme_requests_total{api=\"014\",method=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
                 method_names[method], outcome_names[outcome], metrics->requests[method][outcome]);
+    for (int call = 0; call < CALL004_COUNT; call++)
+        for (int outcome = 0; outcome < OUTCOME004_COUNT; outcome++)
+            buf_put_format(
+                buf,
+                "qkd_kme_requests_total{api=\"004\",method=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
+                call004_names[call], outcome004_names[outcome],
+                metrics->requests004[call][outcome]);
     put_head(buf, "qkd_kme_connections_total", "counter", "Connections of SAEs, after TLS.");
-    buf_put_format(buf, "qkd_kme_connections_total{api=\"014\"} %" PRIu64 "\n",
-                   metrics->connections);
+    for (int api = 0; api < API_COUNT; api++)
+        buf_put_format(buf, "qkd_kme_connections_total{api=\"%s\"} %" PRIu64 "\n", api_names[api],
+                       metrics->connections[api]);
 }
 
-void metrics_put(const struct metrics *metrics, const struct metrics_link *link, struct buf *buf)
+void metrics_put(const struct metrics *metrics, const struct metrics_link *link,
+                 const struct metrics_streams *streams, struct buf *buf)
 {
     put_delivered(metrics, buf);
     put_requests(metrics, buf);
+    put_streams(metrics, streams, buf);
     put_head(buf, "qkd_kme_link_up", "gauge", "Whether the link to the peer key server is up.");
     put_peer_sample(buf, "qkd_kme_link_up", link->peer, link->up);
     put_head(buf, "qkd_kme_available_bits", "gauge",

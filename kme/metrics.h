@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "etsi/etsi004.h"
+
+enum metric_api { API_014, API_004, API_COUNT };
 
 enum metric_role { ROLE_INITIATOR, ROLE_RESPONDER, ROLE_COUNT };
 
@@ -24,6 +27,15 @@ enum metric_outcome {
     METRIC_OUTCOME_COUNT
 };
 
+enum metric_call004 { CALL004_OPEN_CONNECT, CALL004_GET_KEY, CALL004_CLOSE, CALL004_COUNT };
+
+/* Outcomes of a call of ETSI 004 beside those of enum etsi004_outcome. */
+enum {
+    OUTCOME004_MALFORMED = ETSI004_OUTCOME_COUNT,
+    OUTCOME004_ABORTED, /* the SAE went away while its call was waiting */
+    OUTCOME004_COUNT
+};
+
 /* Why key bits that were there never became a key of two SAEs. */
 enum metric_loss {
     LOSS_PEER_RESTART, /* the other end forgot them */
@@ -32,17 +44,20 @@ enum metric_loss {
     LOSS_DISPLACED,    /* too many unclaimed keys */
     LOSS_MISMATCH,     /* the two ends disagree about a block */
     LOSS_SURPLUS,      /* of a block, beyond the size of its key */
+    LOSS_CLOSED,       /* of a stream that was closed before they were read */
     LOSS_COUNT
 };
 
 struct metrics_sae {
     char *sae;
-    uint64_t delivered[ROLE_COUNT];
+    uint64_t delivered[API_COUNT][ROLE_COUNT];
 };
 
 struct metrics {
     uint64_t requests[METHOD_COUNT][METRIC_OUTCOME_COUNT];
-    uint64_t connections;
+    uint64_t requests004[CALL004_COUNT][OUTCOME004_COUNT];
+    uint64_t connections[API_COUNT];
+    uint64_t streams_opened, streams_closed;
     uint64_t generated_bits;
     uint64_t lost_bits[LOSS_COUNT];
     struct metrics_sae *saes;
@@ -53,8 +68,8 @@ struct metrics {
 bool metrics_add_sae(struct metrics *metrics, const char *sae);
 void metrics_free(struct metrics *metrics);
 
-void metrics_count_keys(struct metrics *metrics, const char *sae, enum metric_role role,
-                        size_t count);
+void metrics_count_keys(struct metrics *metrics, enum metric_api api, const char *sae,
+                        enum metric_role role, size_t count);
 
 struct metrics_link {
     const char *peer;
@@ -62,7 +77,15 @@ struct metrics_link {
     uint64_t available_bits; /* that initiators of this site can still reserve */
 };
 
+/* Streams of ETSI 004 by state; what a state is called. */
+struct metrics_streams {
+    const char *const *names;
+    const size_t *counts;
+    size_t state_count;
+};
+
 /* Appends the text exposition format. */
-void metrics_put(const struct metrics *metrics, const struct metrics_link *link, struct buf *buf);
+void metrics_put(const struct metrics *metrics, const struct metrics_link *link,
+                 const struct metrics_streams *streams, struct buf *buf);
 
 #endif

@@ -179,7 +179,7 @@ void reserve014(const struct call014 *call)
         check_request(call->service->env->config, &asked, &error) &&
         check_supply(call->service, &asked, &error) &&
         reserve_keys(call, &asked, &container, &error)) {
-        metrics_count_keys(call->service->env->metrics, call->caller, ROLE_INITIATOR,
+        metrics_count_keys(call->service->env->metrics, API_014, call->caller, ROLE_INITIATOR,
                            container.count);
         etsi014_container_put(&call->service->body, &container);
         call014_answer(call);

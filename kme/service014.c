@@ -152,7 +152,7 @@ static void opened(void *arg)
 {
     struct service014 *service = arg;
 
-    service->env->metrics->connections++;
+    service->env->metrics->connections[API_014]++;
 }
 
 static void refuse(void *arg, const struct http_fault *fault, struct buf *body)

@@ -82,6 +82,22 @@ bool store_reserve(struct store *store, struct assignment *assignment, int64_t n
 bool store_assign(struct store *store, const struct assignment *assignment, int64_t now_ns,
                   uint64_t *displaced_bits, struct status *status);
 
+/* Octets cut for a chunk of a key stream (ETSI GS QKD 004): which blocks. No secret. */
+struct cut {
+    uint32_t size_bytes; /* 1 to SECRET_MAX_BYTES; surplus bits of the blocks are burnt */
+    size_t block_count;
+    struct key_id blocks[KEY_MAX_BLOCKS];
+};
+
+/* Cuts from our own usable blocks. On entry size_bytes is set, the rest is filled in. */
+bool store_cut_ours(struct store *store, struct cut *cut, struct secret **key,
+                    struct status *status);
+
+/* The same cut from the peer's blocks. False when a block is not there, or not the peer's;
+ * nothing is taken then. */
+bool store_cut_peers(struct store *store, const struct cut *cut, struct secret **key,
+                     struct status *status);
+
 enum claim_state {
     CLAIM_READY,       /* held for this responder, from this initiator */
     CLAIM_EXPECTED,    /* unassigned material of the peer: its assignment may be on its way */

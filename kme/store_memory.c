@@ -232,13 +232,14 @@ static uint64_t displace_oldest(struct store *store, enum key_list list)
 }
 
 /* The blocks must be there. They are gone afterwards, whatever the result. */
-static struct secret *cut_key(struct store *store, const struct assignment *assignment)
+static struct secret *cut_key(struct store *store, size_t size_bytes, const struct key_id *blocks,
+                              size_t block_count)
 {
-    struct secret *key = secret_new(assignment->size_bits / 8);
+    struct secret *key = secret_new(size_bytes);
     size_t done = 0;
 
-    for (size_t i = 0; i < assignment->block_count; i++) {
-        struct block_entry *entry = id_table_get(&store->blocks, &assignment->blocks[i]);
+    for (size_t i = 0; i < block_count; i++) {
+        struct block_entry *entry = id_table_get(&store->blocks, &blocks[i]);
 
         if (key != NULL && done < key->size_bytes) {
             size_t left = key->size_bytes - done;
@@ -252,11 +253,18 @@ static struct secret *cut_key(struct store *store, const struct assignment *assi
     return key;
 }
 
+static void name_oldest_blocks(const struct store *store, struct key_id *blocks, size_t count)
+{
+    const struct block_entry *entry = TAILQ_FIRST(&store->block_lists[LIST_USABLE_OURS]);
+
+    for (size_t i = 0; i < count; i++, entry = TAILQ_NEXT(entry, next))
+        blocks[i] = entry->id;
+}
+
 bool store_reserve(struct store *store, struct assignment *assignment, int64_t now_ns,
                    struct secret **key, struct status *status)
 {
     size_t count = store_blocks_for(assignment->size_bits);
-    struct block_entry *block = TAILQ_FIRST(&store->block_lists[LIST_USABLE_OURS]);
     struct key_entry *entry;
 
     if (count == 0 || count > KEY_MAX_BLOCKS || count > store->usable[BLOCK_OURS])
@@ -264,14 +272,13 @@ bool store_reserve(struct store *store, struct assignment *assignment, int64_t n
                            "a key of %u bits was asked for and %zu bits are available",
                            (unsigned)assignment->size_bits, store->usable[BLOCK_OURS] * BLOCK_BITS);
     assignment->block_count = count;
-    for (size_t i = 0; i < count; i++, block = TAILQ_NEXT(block, next))
-        assignment->blocks[i] = block->id;
+    name_oldest_blocks(store, assignment->blocks, count);
     assignment->key_id = assignment->blocks[0];
     entry = new_key_entry(assignment, LIST_REMEMBERED, now_ns);
     if (entry == NULL || !keep_key(store, entry))
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for a reservation");
     displace_oldest(store, LIST_REMEMBERED);
-    *key = cut_key(store, assignment);
+    *key = cut_key(store, assignment->size_bits / 8, assignment->blocks, count);
     if (*key == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for a key of %u bits",
                            (unsigned)assignment->size_bits);
@@ -279,15 +286,15 @@ bool store_reserve(struct store *store, struct assignment *assignment, int64_t n
 }
 
 /* Whether every block is the peer's and none is named twice. */
-static bool blocks_are_there(const struct store *store, const struct assignment *assignment)
+static bool blocks_are_there(const struct store *store, const struct key_id *blocks, size_t count)
 {
-    for (size_t i = 0; i < assignment->block_count; i++) {
-        const struct block_entry *entry = id_table_get(&store->blocks, &assignment->blocks[i]);
+    for (size_t i = 0; i < count; i++) {
+        const struct block_entry *entry = id_table_get(&store->blocks, &blocks[i]);
 
         if (entry == NULL || entry->block.owner != BLOCK_PEERS)
             return false;
         for (size_t j = 0; j < i; j++)
-            if (key_id_equal(&assignment->blocks[i], &assignment->blocks[j]))
+            if (key_id_equal(&blocks[i], &blocks[j]))
                 return false;
     }
     return true;
@@ -301,14 +308,15 @@ bool store_assign(struct store *store, const struct assignment *assignment, int6
     *displaced_bits = 0;
     if (assignment->size_bits == 0 ||
         assignment->block_count != store_blocks_for(assignment->size_bits) ||
-        !blocks_are_there(store, assignment) ||
+        !blocks_are_there(store, assignment->blocks, assignment->block_count) ||
         !key_id_equal(&assignment->key_id, &assignment->blocks[0]))
         return status_fail(status, OUTCOME_PEER,
                            "the peer assigned blocks that are not its own unassigned ones");
     entry = new_key_entry(assignment, LIST_HELD, now_ns);
     if (entry == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for an assigned key");
-    entry->key = cut_key(store, assignment);
+    entry->key =
+        cut_key(store, assignment->size_bits / 8, assignment->blocks, assignment->block_count);
     if (entry->key == NULL) {
         OPENSSL_clear_free(entry, entry->size_bytes);
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for an assigned key");
@@ -317,6 +325,32 @@ bool store_assign(struct store *store, const struct assignment *assignment, int6
         return status_fail(status, OUTCOME_INTERNAL, "cannot keep an assigned key");
     *displaced_bits = displace_oldest(store, LIST_HELD);
     return true;
+}
+
+bool store_cut_ours(struct store *store, struct cut *cut, struct secret **key,
+                    struct status *status)
+{
+    size_t count = store_blocks_for(cut->size_bytes * 8);
+
+    if (count == 0 || count > KEY_MAX_BLOCKS || count > store->usable[BLOCK_OURS])
+        return status_fail(status, OUTCOME_EXHAUSTED,
+                           "a chunk of %u octets was asked for and %zu bits are available",
+                           (unsigned)cut->size_bytes, store->usable[BLOCK_OURS] * BLOCK_BITS);
+    cut->block_count = count;
+    name_oldest_blocks(store, cut->blocks, count);
+    *key = cut_key(store, cut->size_bytes, cut->blocks, count);
+    return *key != NULL || status_fail(status, OUTCOME_INTERNAL, "out of memory for a chunk");
+}
+
+bool store_cut_peers(struct store *store, const struct cut *cut, struct secret **key,
+                     struct status *status)
+{
+    if (cut->size_bytes == 0 || cut->block_count != store_blocks_for(cut->size_bytes * 8) ||
+        !blocks_are_there(store, cut->blocks, cut->block_count))
+        return status_fail(status, OUTCOME_PEER,
+                           "the peer cut a chunk from blocks that are not its own unassigned ones");
+    *key = cut_key(store, cut->size_bytes, cut->blocks, cut->block_count);
+    return *key != NULL || status_fail(status, OUTCOME_INTERNAL, "out of memory for a chunk");
 }
 
 enum claim_state store_look(const struct store *store, const struct key_id *id,

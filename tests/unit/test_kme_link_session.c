@@ -21,7 +21,7 @@ struct end {
     struct store *store;
     struct link_session *session;
     struct buf out;
-    int ups, resumes, assigned;
+    int ups, resumes, assigned, streams, stocked;
 };
 
 static void on_up(void *arg, bool resumed)
@@ -40,7 +40,22 @@ static void on_assigned(void *arg, const struct key_id *key_id)
     end->assigned++;
 }
 
-static const struct link_session_events events = {on_up, on_assigned};
+static void on_stream(void *arg, const struct frame *frame)
+{
+    struct end *end = arg;
+
+    (void)frame;
+    end->streams++;
+}
+
+static void on_stocked(void *arg)
+{
+    struct end *end = arg;
+
+    end->stocked++;
+}
+
+static const struct link_session_events events = {on_up, on_assigned, on_stream, on_stocked};
 
 static void start(struct end *end)
 {

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The frames about key streams of ETSI GS QKD 004. */
+#include <string.h>
+
+#include "kme/link_codec_parts.h"
+
+/* The integers of QoS in the order of the wire, by their place in the struct. */
+static const size_t qos_numbers[] = {
+    offsetof(struct etsi004_qos, key_chunk_size_bytes),
+    offsetof(struct etsi004_qos, max_bps),
+    offsetof(struct etsi004_qos, min_bps),
+    offsetof(struct etsi004_qos, jitter_bps),
+    offsetof(struct etsi004_qos, priority),
+    offsetof(struct etsi004_qos, timeout_ms),
+    offsetof(struct etsi004_qos, ttl_s),
+};
+
+enum { QOS_NUMBERS = sizeof(qos_numbers) / sizeof(qos_numbers[0]) };
+
+static void put_text(struct buf *buf, const char *text)
+{
+    size_t length = strlen(text);
+
+    buf_put_u32(buf, (uint32_t)length);
+    buf_put(buf, text, length);
+}
+
+static void take_text(struct reader *reader, char *text, size_t size)
+{
+    uint32_t length = reader_u32(reader);
+    const uint8_t *from = length < size ? reader_take(reader, length) : NULL;
+
+    if (from == NULL || memchr(from, 0, length) != NULL) {
+        reader->failed = true;
+        return;
+    }
+    memcpy(text, from, length);
+    text[length] = '\0';
+}
+
+static void put_qos(struct buf *buf, const struct etsi004_qos *qos)
+{
+    for (size_t i = 0; i < QOS_NUMBERS; i++) {
+        uint32_t number;
+
+        memcpy(&number, (const char *)qos + qos_numbers[i], sizeof(number));
+        buf_put_u32(buf, number);
+    }
+    put_text(buf, qos->metadata_mimetype);
+}
+
+static void take_qos(struct reader *reader, struct etsi004_qos *qos)
+{
+    for (size_t i = 0; i < QOS_NUMBERS; i++) {
+        uint32_t number = reader_u32(reader);
+
+        memcpy((char *)qos + qos_numbers[i], &number, sizeof(number));
+    }
+    take_text(reader, qos->metadata_mimetype, sizeof(qos->metadata_mimetype));
+}
+
+static void put_open(struct buf *buf, const struct frame_stream *stream)
+{
+    const struct stream_opening *open = &stream->u.open;
+
+    buf_put_u8(buf, open->generated ? 1 : 0);
+    put_qos(buf, &open->qos);
+    link_name_put(buf, open->initiator);
+    link_name_put(buf, open->responder);
+    put_text(buf, open->source);
+    put_text(buf, open->destination);
+}
+
+static void put_joined(struct buf *buf, const struct frame_stream *stream)
+{
+    (void)buf;
+    (void)stream;
+}
+
+static void put_chunk(struct buf *buf, const struct frame_stream *stream)
+{
+    const struct stream_chunk *chunk = &stream->u.chunk;
+
+    buf_put_u32(buf, chunk->index);
+    buf_put_u32(buf, chunk->cut.size_bytes);
+    buf_put_u32(buf, (uint32_t)chunk->cut.block_count);
+    for (size_t i = 0; i < chunk->cut.block_count; i++)
+        buf_put(buf, chunk->cut.blocks[i].octets, KEY_ID_BYTES);
+}
+
+static void put_want(struct buf *buf, const struct frame_stream *stream)
+{
+    buf_put_u32(buf, stream->u.want.index);
+}
+
+static void put_closed(struct buf *buf, const struct frame_stream *stream)
+{
+    buf_put_u8(buf, (uint8_t)stream->u.closed.reason);
+}
+
+void link_put_stream(struct buf *buf, const struct frame *frame)
+{
+    static void (*const bodies[])(struct buf *, const struct frame_stream *) = {
+        [FRAME_STREAM_OPEN] = put_open,     [FRAME_STREAM_JOINED] = put_joined,
+        [FRAME_STREAM_CHUNK] = put_chunk,   [FRAME_STREAM_WANT] = put_want,
+        [FRAME_STREAM_CLOSED] = put_closed,
+    };
+    const struct frame_stream *stream = &frame->u.stream;
+    size_t at = link_frame_begin(buf, frame->type);
+
+    buf_put_u64(buf, stream->sequence);
+    buf_put(buf, stream->stream_id.octets, KEY_ID_BYTES);
+    bodies[frame->type](buf, stream);
+    link_frame_end(buf, at);
+}
+
+static struct frame_stream *take_head(struct reader *reader, struct frame *frame)
+{
+    struct frame_stream *stream = &frame->u.stream;
+
+    stream->sequence = reader_u64(reader);
+    link_octets_take(reader, stream->stream_id.octets, KEY_ID_BYTES);
+    return stream;
+}
+
+bool link_stream_open_take(struct reader *reader, struct frame *frame)
+{
+    struct stream_opening *open = &take_head(reader, frame)->u.open;
+    uint8_t generated = reader_u8(reader);
+
+    open->generated = generated == 1;
+    take_qos(reader, &open->qos);
+    link_name_take(reader, open->initiator);
+    link_name_take(reader, open->responder);
+    take_text(reader, open->source, sizeof(open->source));
+    take_text(reader, open->destination, sizeof(open->destination));
+    return reader_done(reader) && generated <= 1 && !key_id_is_zero(&frame->u.stream.stream_id) &&
+           open->qos.key_chunk_size_bytes > 0 &&
+           open->qos.key_chunk_size_bytes <= ETSI004_CHUNK_MAX_BYTES && open->qos.max_bps > 0 &&
+           open->qos.timeout_ms > 0 && open->qos.ttl_s > 0;
+}
+
+bool link_stream_joined_take(struct reader *reader, struct frame *frame)
+{
+    take_head(reader, frame);
+    return reader_done(reader);
+}
+
+bool link_stream_chunk_take(struct reader *reader, struct frame *frame)
+{
+    struct stream_chunk *chunk = &take_head(reader, frame)->u.chunk;
+
+    chunk->index = reader_u32(reader);
+    chunk->cut.size_bytes = reader_u32(reader);
+    chunk->cut.block_count = reader_u32(reader);
+    if (chunk->cut.size_bytes == 0 || chunk->cut.size_bytes > SECRET_MAX_BYTES ||
+        chunk->cut.block_count != store_blocks_for(chunk->cut.size_bytes * 8))
+        return false;
+    for (size_t i = 0; i < chunk->cut.block_count; i++)
+        link_octets_take(reader, chunk->cut.blocks[i].octets, KEY_ID_BYTES);
+    return reader_done(reader);
+}
+
+bool link_stream_want_take(struct reader *reader, struct frame *frame)
+{
+    take_head(reader, frame)->u.want.index = reader_u32(reader);
+    return reader_done(reader);
+}
+
+bool link_stream_closed_take(struct reader *reader, struct frame *frame)
+{
+    struct frame_stream *stream = take_head(reader, frame);
+    uint8_t reason = reader_u8(reader);
+
+    stream->u.closed.reason = (enum stream_end_reason)reason;
+    return reader_done(reader) && reason < STREAM_END_REASONS;
+}
