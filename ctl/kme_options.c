@@ -39,12 +39,16 @@ static bool merge(const struct kme_options *options, struct kme_session *session
         return false;
     for (int i = 0; i < SETTING_COUNT; i++)
         values[i] = options->given[i] != NULL ? options->given[i] : session->from_file[i];
+    /* It is for handshakes, and belongs to the key server of the file. */
+    if (options->given[SETTING_KME] != NULL)
+        values[SETTING_INITIATOR] = NULL;
     return true;
 }
 
 static bool make_client(struct kme_session *session, struct status *status)
 {
     const struct status *fault = settings_fault(session->settings);
+    struct endpoint *endpoint;
 
     if (settings_absent(session->settings))
         return status_fail(status, OUTCOME_CONFIG,
@@ -52,8 +56,18 @@ static bool make_client(struct kme_session *session, struct status *status)
                            "--kme and the other settings");
     if (fault->outcome != OUTCOME_OK)
         return status_fail(status, fault->outcome, "%s", fault->text);
-    session->client = client014_new(settings_endpoint(session->settings), NULL);
-    return session->client != NULL || status_fail(status, OUTCOME_INTERNAL, "out of memory");
+    endpoint = settings_endpoint(session->settings);
+    switch (settings_api(session->settings)) {
+    case ENDPOINT_ETSI014:
+        session->client014 = client014_new(endpoint, NULL);
+        break;
+    case ENDPOINT_ETSI004:
+        session->client004 =
+            client004_new(endpoint, settings_etsi004_dialect(session->settings), NULL);
+        break;
+    }
+    return session->client014 != NULL || session->client004 != NULL ||
+           status_fail(status, OUTCOME_INTERNAL, "out of memory");
 }
 
 bool kme_session_open(const struct kme_options *options, struct kme_session *session,
@@ -76,7 +90,8 @@ bool kme_session_open(const struct kme_options *options, struct kme_session *ses
 
 void kme_session_close(struct kme_session *session)
 {
-    client014_free(session->client);
+    client014_free(session->client014);
+    client004_free(session->client004);
     settings_free(session->settings);
     openssl_cnf_free(session->from_file);
     *session = (struct kme_session){0};
