@@ -64,6 +64,14 @@ bool lab_write_pki(const struct lab *lab, struct status *status);
 bool lab_write_configs(const struct lab *lab, const struct lab_choices *choices,
                        struct status *status);
 
+enum { LAB_STREAM_STATES_MAX = 8 };
+
+/* Key streams (ETSI 004) in one state, as the key server calls it. */
+struct lab_streams {
+    char state[24];
+    int64_t count;
+};
+
 /* One key server as it is now. */
 struct lab_kme_state {
     bool running;
@@ -74,6 +82,8 @@ struct lab_kme_state {
     int64_t available_bits; /* what initiators of this site can still reserve */
     int64_t delivered_to_initiators;
     int64_t delivered_to_responders;
+    struct lab_streams streams[LAB_STREAM_STATES_MAX];
+    size_t stream_states; /* 0 when it tells of none */
 };
 
 /* Asks the admin side within the deadline. Never fails: what could not be had is in `health`. */

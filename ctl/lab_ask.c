@@ -26,6 +26,20 @@ static void ask_health(unsigned port, const struct deadline *deadline, struct la
     buf_free(&body);
 }
 
+static void read_streams(const char *text, struct lab_kme_state *state)
+{
+    double count;
+
+    for (; state->stream_states < LAB_STREAM_STATES_MAX; state->stream_states++) {
+        struct lab_streams *streams = &state->streams[state->stream_states];
+
+        if (!metrics_sample(text, "qkd_kme_streams", "state", state->stream_states, streams->state,
+                            sizeof(streams->state), &count))
+            break;
+        streams->count = (int64_t)count;
+    }
+}
+
 static void read_metrics(const char *text, struct lab_kme_state *state)
 {
     const char delivered[] = "qkd_kme_keys_delivered_total";
@@ -38,6 +52,7 @@ static void read_metrics(const char *text, struct lab_kme_state *state)
         (int64_t)metrics_sum(text, delivered, "role=\"responder\"", &found);
     state->available_bits =
         (int64_t)metrics_sum(text, "qkd_kme_available_bits", "", &state->metrics_known);
+    read_streams(text, state);
 }
 
 void lab_kme_ask(const struct lab *lab, enum lab_kme kme, const struct deadline *deadline,

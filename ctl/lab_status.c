@@ -32,6 +32,15 @@ static int64_t simulated_rate_bps(const struct lab *lab, enum lab_kme kme)
     return wide;
 }
 
+static int64_t stream_count(const struct lab_kme_state *state)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < state->stream_states; i++)
+        sum += state->streams[i].count;
+    return sum;
+}
+
 static void print_row(const struct lab *lab, enum lab_kme kme, const struct lab_kme_state *state)
 {
     if (!state->metrics_known) {
@@ -39,21 +48,33 @@ static void print_row(const struct lab *lab, enum lab_kme kme, const struct lab_
                state->running ? "running" : "down", state->health);
         return;
     }
-    printf("%-6s %8ld  %-8s %-5s %15" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64 "  %s\n",
+    printf("%-6s %8ld  %-8s %-5s %15" PRId64 " %10" PRId64 " %10" PRId64 " %8" PRId64 " %10" PRId64
+           "  %s\n",
            lab_kme_name(kme), (long)lab->pids[kme], "running", state->link_up ? "up" : "down",
            state->available_bits, state->delivered_to_initiators, state->delivered_to_responders,
-           simulated_rate_bps(lab, kme), state->health);
+           stream_count(state), simulated_rate_bps(lab, kme), state->health);
+}
+
+static json_t *streams_json(const struct lab_kme_state *state)
+{
+    json_t *streams = json_object();
+
+    for (size_t i = 0; i < state->stream_states; i++)
+        json_object_set_new(streams, state->streams[i].state,
+                            json_integer(state->streams[i].count));
+    return streams;
 }
 
 static json_t *row_json(const struct lab *lab, enum lab_kme kme, const struct lab_kme_state *state)
 {
-    return json_pack("{s:s, s:i, s:b, s:b, s:s, s:b, s:I, s:I, s:I, s:I}", "name",
+    return json_pack("{s:s, s:i, s:b, s:b, s:s, s:b, s:I, s:I, s:I, s:o, s:I}", "name",
                      lab_kme_name(kme), "pid", (int)lab->pids[kme], "running", (int)state->running,
                      "healthy", (int)state->healthy, "health", state->health, "link_up",
                      (int)state->link_up, "available_bits", (json_int_t)state->available_bits,
                      "keys_delivered_to_initiators", (json_int_t)state->delivered_to_initiators,
                      "keys_delivered_to_responders", (json_int_t)state->delivered_to_responders,
-                     "simulated_rate_bps", (json_int_t)simulated_rate_bps(lab, kme));
+                     "streams", streams_json(state), "simulated_rate_bps",
+                     (json_int_t)simulated_rate_bps(lab, kme));
 }
 
 static bool print_json(const struct lab *lab, const struct lab_kme_state *states,
@@ -78,10 +99,10 @@ static bool print_json(const struct lab *lab, const struct lab_kme_state *states
 
 static void print_table(const struct lab *lab, const struct lab_kme_state *states)
 {
-    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %10s  %s\n", "server", "PID", "process", "link",
-           "available bits", "initiator", "responder", "link", "health");
-    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %10s\n", "", "", "", "", "", "keys", "keys",
-           "bit/s");
+    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %8s %10s  %s\n", "server", "PID", "process", "link",
+           "available bits", "initiator", "responder", "key", "link", "health");
+    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %8s %10s\n", "", "", "", "", "", "keys", "keys",
+           "streams", "bit/s");
     for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         print_row(lab, kme, &states[kme]);
     puts("The quantum channel of this laboratory is simulated.");

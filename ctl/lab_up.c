@@ -120,8 +120,9 @@ static void print_addresses(const struct lab *lab, bool already)
     printf("The laboratory is %sup; its quantum channel is simulated.\n",
            already ? "already " : "");
     for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
-        printf("  %s  https://localhost:%u  PID %ld\n", lab_kme_name(kme),
-               lab_port(lab, kme, LAB_PORT_014), (long)lab->pids[kme]);
+        printf("  %s  https://localhost:%u  etsi004://localhost:%u  PID %ld\n", lab_kme_name(kme),
+               lab_port(lab, kme, LAB_PORT_014), lab_port(lab, kme, LAB_PORT_004),
+               (long)lab->pids[kme]);
 }
 
 static enum exit_code run(int argc, char **argv)

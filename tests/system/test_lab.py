@@ -290,7 +290,7 @@ class UpAndDown(unittest.TestCase):
             table = qkdctl("lab", "status", lab.dir)
             self.assertEqual(table.returncode, 0)
             self.assertRegex(table.stdout, rf"kme-a\s+{one['pid']}\s+running\s+up\s+\d+\s+3\s+0"
-                                           r"\s+2000000\s+ok")
+                                           r"\s+0\s+2000000\s+ok")
             self.assertIn("simulated", table.stdout)
 
     def test_status_of_a_lab_with_a_dead_server_says_which(self):

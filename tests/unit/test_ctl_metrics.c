@@ -49,11 +49,37 @@ static void what_is_not_there_is_not_found(void **state)
     assert_false(found);
 }
 
+static void samples_are_told_by_their_label(void **state)
+{
+    static const char streams[] = "# TYPE streams gauge\n"
+                                  "streams{state=\"both\"} 12\n"
+                                  "streams_opened_total 99\n"
+                                  "streams{state=\"draining\",x=\"y\"} 3";
+    char name[9];
+    double value;
+
+    (void)state;
+    assert_true(metrics_sample(streams, "streams", "state", 0, name, sizeof(name), &value));
+    assert_string_equal(name, "both");
+    assert_true(value == 12);
+    assert_true(metrics_sample(streams, "streams", "state", 1, name, sizeof(name), &value));
+    assert_string_equal(name, "draining");
+    assert_true(value == 3);
+    assert_false(metrics_sample(streams, "streams", "state", 2, name, sizeof(name), &value));
+    assert_false(metrics_sample(streams, "streams", "state", 1, name, 8, &value));
+    assert_false(metrics_sample(streams, "streams", "x", 1, name, sizeof(name), &value));
+    assert_false(metrics_sample(streams, "opened", "state", 0, name, sizeof(name), &value));
+    assert_false(
+        metrics_sample(streams, "streams_opened_total", "state", 0, name, sizeof(name), &value));
+    assert_false(metrics_sample("", "streams", "state", 0, name, sizeof(name), &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_what_has_the_label),
         cmocka_unit_test(what_is_not_there_is_not_found),
+        cmocka_unit_test(samples_are_told_by_their_label),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
