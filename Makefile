@@ -4,13 +4,14 @@
 #   make test    sets up, builds (twice: plain and with sanitizers), runs every test
 #   make bench   sets up, builds, measures
 #   make         sets up and builds
+#   make fuzz    every parser under libFuzzer, a minute each (FUZZ_S=seconds)
 #   make clean   removes build/ (the OpenSSL that was built stays in the user's cache)
 #
 # OPENSSL_ROOT=/prefix make ...   uses that OpenSSL (>= 3.5)
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup demo test test-asan bench lint clean
+.PHONY: build setup demo test test-asan bench fuzz lint clean
 
 build: setup
 	@scripts/build.sh build
@@ -33,6 +34,9 @@ test-asan: build
 bench: build
 	@env -u LD_LIBRARY_PATH bench/run.py
 	@env -u LD_LIBRARY_PATH bench/failures.py
+
+fuzz: setup
+	@scripts/fuzz.sh build/fuzz
 
 lint:
 	@scripts/lint.sh

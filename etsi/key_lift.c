@@ -9,6 +9,8 @@
 
 #include "base/base64.h"
 
+static const char key_name[] = "\"key\"";
+
 /* The place after the closing quote of the string that opens at text[start]. */
 static size_t string_end(const char *text, size_t length, size_t start)
 {
@@ -61,12 +63,10 @@ static bool lift_value(char *value, size_t length, struct lifted_keys *lifted,
 
 bool key_lift(char *json, size_t length, struct lifted_keys *lifted, struct status *status)
 {
-    static const char name[] = "\"key\"";
     size_t i = 0;
 
     while (i < length) {
         size_t start = i, end, value;
-        bool is_key;
 
         if (json[i] != '"') {
             i++;
@@ -74,8 +74,13 @@ bool key_lift(char *json, size_t length, struct lifted_keys *lifted, struct stat
         }
         end = string_end(json, length, start);
         i = skip_space(json, length, end);
-        is_key = end - start == sizeof(name) - 1 && memcmp(json + start, name, end - start) == 0;
-        if (!is_key || i == length || json[i] != ':')
+        if (i == length || json[i] != ':')
+            continue;
+        if (memmem(json + start, end - start, "\\u", 2) != NULL)
+            return status_fail(
+                status, OUTCOME_KME,
+                "a member name of the answer has a \\u escape, which could hide a key");
+        if (end - start != sizeof(key_name) - 1 || memcmp(json + start, key_name, end - start) != 0)
             continue;
         value = skip_space(json, length, i + 1);
         if (value == length || json[value] != '"')

@@ -13,7 +13,11 @@
 #include "base/buf.h"
 #include "base/status.h"
 
-enum { HTTP_HEAD_MAX_BYTES = 16384, HTTP_INTERIM_MAX = 4 /* 1xx answers before the real one */ };
+enum {
+    HTTP_HEAD_MAX_BYTES = 16384,
+    HTTP_TRAILERS_MAX = 32,
+    HTTP_INTERIM_MAX = 4 /* 1xx answers before the real one */
+};
 
 /* Appends a request; no body when body is NULL (then it is a GET, else a POST of JSON). */
 void http_put_request(struct buf *buf, const char *host, const char *port, const char *path,
@@ -30,6 +34,7 @@ struct http_response {
     bool keep_alive; /* the connection may be used again */
     struct buf body; /* bounded by max_body_bytes; wiped by http_response_free */
     size_t left;     /* of the body or of the current chunk */
+    size_t trailer_count;
     int chunk_phase; /* private to http_chunks.c */
     size_t interim_count;
 };

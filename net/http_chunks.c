@@ -62,6 +62,9 @@ static bool feed_line(struct http_response *response, struct buf *input, bool *p
         response->chunk_phase = CHUNK_SIZE;
     } else if (is_empty_line(input, length)) {
         response->phase = HTTP_COMPLETE;
+    } else if (++response->trailer_count > HTTP_TRAILERS_MAX) {
+        return status_fail(status, OUTCOME_KME, "its answer has more than %d trailers",
+                           HTTP_TRAILERS_MAX);
     }
     buf_consume(input, length);
     return true;

@@ -70,8 +70,8 @@ struct group {
 
 extern const struct group groups[GROUP_COUNT];
 
-/* Whether TLS itself, or another provider that people load beside this one, uses the number for
- * another group: libssl would then take that other group without a word. */
+/* Whether IANA gave the number to another TLS group: libssl would then take that other group
+ * without a word. */
 bool code_point_is_taken(unsigned code_point);
 
 #endif

@@ -32,7 +32,7 @@ static void *kem_newctx(void *vcontext)
     struct operation *operation = OPENSSL_zalloc(sizeof(*operation));
 
     if (operation == NULL) {
-        RAISE(&context->errors, REASON_MEMORY, "encapsulation or decapsulation");
+        RAISE(&context->errors, REASON_INTERNAL, "encapsulation or decapsulation");
         return NULL;
     }
     operation->context = context;

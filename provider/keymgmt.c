@@ -38,7 +38,7 @@ struct generation {
 
 static void *raise_memory(const struct context *context, enum group_index index)
 {
-    RAISE(&context->errors, REASON_MEMORY, "group %s", groups[index].name);
+    RAISE(&context->errors, REASON_INTERNAL, "group %s", groups[index].name);
     return NULL;
 }
 

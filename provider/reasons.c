@@ -14,19 +14,19 @@ const OSSL_ITEM reason_strings[REASON_COUNT] = {
     {REASON_BUFFER_TOO_SMALL, TEXT("buffer too small")},
     {REASON_KEY_USE, TEXT("the key cannot be used like this")},
     {REASON_PRIVATE_EXPORT, TEXT("private keys are not exported")},
-    {REASON_MEMORY, TEXT("out of memory")},
+    {REASON_INTERNAL, TEXT("out of memory, or a defect of the provider")},
     {REASON_NONE, NULL},
 };
 
 static const enum reason reasons_of_outcomes[OUTCOME_COUNT] = {
-    [OUTCOME_OK] = REASON_MEMORY,
+    [OUTCOME_OK] = REASON_INTERNAL,
     [OUTCOME_CONFIG] = REASON_SETTING,
     [OUTCOME_INPUT] = REASON_KEY_USE,
     [OUTCOME_PEER] = REASON_PEER_KEY_ID,
     [OUTCOME_KME] = REASON_KME,
     [OUTCOME_TIMEOUT] = REASON_KME_TIMEOUT,
     [OUTCOME_EXHAUSTED] = REASON_KME_EXHAUSTED,
-    [OUTCOME_INTERNAL] = REASON_MEMORY,
+    [OUTCOME_INTERNAL] = REASON_INTERNAL,
 };
 
 enum reason reason_of_outcome(enum outcome outcome)

@@ -10,11 +10,12 @@ build=$(cd "${1:-$here/../build}" && pwd)
 . "$build/env.sh"
 unset OPENSSL_CONF QKD_LOG
 
-# API, group, and who reserves the key.
+# API, group, and who reserves the key; with ETSI 004 that is always the client.
 rows=(
 	"014 qkd_mlkem768 client" "014 qkd_mlkem768 server"
 	"014 qkd_x25519mlkem768 client" "014 qkd_x25519mlkem768 server"
 	"014 qkd_x25519 client" "014 qkd_x25519 server"
+	"004 qkd_mlkem768 client" "004 qkd_x25519mlkem768 client" "004 qkd_x25519 client"
 )
 format='%-19s %-4s %-16s  %-36s  %-36s  %-5s %7s\n'
 limit_s=15
@@ -22,8 +23,9 @@ limit_s=15
 work=$(mktemp -d)
 lab=$work/lab
 server_pid=
+server_api=none
 cleanup() {
-	[ -z "$server_pid" ] || kill "$server_pid" 2>/dev/null || true
+	end_server
 	[ ! -e "$lab/lab.env" ] || qkdctl lab down "$lab" >/dev/null || true
 	rm -rf "$work"
 }
@@ -37,7 +39,7 @@ free_base_port() {
 	local base offset
 	while :; do
 		base=$((20000 + RANDOM % 590 * 20))
-		for offset in 0 2 3 10 12 13; do
+		for offset in 0 1 2 3 10 11 12 13; do
 			in_use $((base + offset)) && continue 2
 		done
 		echo "$base" && return 0
@@ -53,11 +55,34 @@ waits_for() {
 	done
 }
 
+end_server() {
+	[ -n "$server_pid" ] || return 0
+	kill "$server_pid" 2>/dev/null || true
+	wait "$server_pid" 2>/dev/null || true
+	server_pid=
+}
+
+# conf_of SAE API INITIATOR: a copy of the SAE's configuration, altered in these two settings.
+conf_of() {
+	local conf=$lab/$1/$2-$3.cnf kme
+	case $1-$2 in
+	alice-014) kme=$KME_A_014 ;;
+	bob-014) kme=$KME_B_014 ;;
+	alice-004) kme=etsi004://$KME_A_004 ;;
+	bob-004) kme=etsi004://$KME_B_004 ;;
+	esac
+	sed -e "s|^kme = .*|kme = $kme|" -e "s/^initiator = .*/initiator = $3/" \
+		"$lab/$1/openssl.cnf" >"$conf"
+	echo "$conf"
+}
+
+# start_server API: one s_server for all rows of an API; all that it writes is in server.*.
 start_server() {
+	rm -f "$work"/server.*
 	mkfifo "$work/server.in"
 	# Read and write, so that neither end waits for the other to open it.
 	exec 7<>"$work/server.in"
-	OPENSSL_CONF=$lab/bob/openssl.cnf QKD_LOG=info:$work/server.log openssl s_server \
+	OPENSSL_CONF=$(conf_of bob "$1" client) QKD_LOG=info:$work/server.log openssl s_server \
 		-accept 127.0.0.1:0 -tls1_3 -cert "$lab/pki/localhost.pem" -key "$lab/pki/localhost.key" \
 		<&7 >"$work/server.out" 2>"$work/server.err" &
 	server_pid=$!
@@ -66,13 +91,7 @@ start_server() {
 		die "s_server did not start"
 	}
 	port=$(sed -n 's/^ACCEPT .*:\([0-9]*\).*/\1/p' "$work/server.out" | head -n 1)
-}
-
-# The configuration of the client for one API and flow: alice's, but for the initiator.
-client_conf() {
-	local conf=$lab/alice/client-$1-$2.cnf
-	sed "s/^initiator = .*/initiator = $2/" "$lab/alice/openssl.cnf" >"$conf"
-	echo "$conf"
+	server_api=$1
 }
 
 # handshake CONF GROUP NUMBER: both lines must arrive; the output is in client.*.
@@ -101,7 +120,8 @@ key_of() {
 show_row() {
 	local client_role=initiator server_role=responder begin end client_key server_key group conf ok=no
 	[ "$3" = client ] || { client_role=responder && server_role=initiator; }
-	conf=$(client_conf "$1" "$3")
+	[ "$server_api" = "$1" ] || { end_server && start_server "$1"; }
+	conf=$(conf_of alice "$1" "$3")
 	begin=${EPOCHREALTIME/[.,]/}
 	handshake "$conf" "$2" "$4" && ok=yes
 	end=${EPOCHREALTIME/[.,]/}
@@ -117,7 +137,8 @@ show_row() {
 	return 1
 }
 
-# delivered ROLE: keys that both key servers delivered in this role, from their metrics.
+# delivered ROLE: keys that both key servers delivered in this role, over both APIs, from their
+# metrics.
 delivered() {
 	local url
 	for url in "$KME_A_ADMIN" "$KME_B_ADMIN"; do
@@ -132,8 +153,7 @@ qkdctl lab up "$lab" >&2
 # shellcheck disable=SC1091 # written by qkdctl
 . "$lab/lab.env"
 
-say "one $(openssl version | cut -d' ' -f1,2) s_server, one s_client for each row; nothing in them is changed"
-start_server
+say "one $(openssl version | cut -d' ' -f1,2) s_server for each API, one s_client for each row; nothing in them is changed"
 echo
 # shellcheck disable=SC2059 # one format for all lines
 printf "$format" "NEGOTIATED GROUP" API FLOW "KEY ID (client)" "KEY ID (server)" "same?" TIME

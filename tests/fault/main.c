@@ -101,7 +101,7 @@ static const struct expectation *expectation_of(const char *function)
 static unsigned class_of(int reason)
 {
     switch (reason) {
-    case REASON_MEMORY:
+    case REASON_INTERNAL:
         return ALLOWED_MEMORY;
     case REASON_KME:
         return ALLOWED_KME;

@@ -152,9 +152,23 @@ static void a_text_that_ends_inside_a_key_is_refused(void **state)
     }
 }
 
+static void a_member_name_with_an_escape_is_refused(void **state)
+{
+    char text[] = "{\"k\\u0065y\":\"AAECAwQFBgcICQoLDA0ODw==\"}";
+    struct secret *places[1];
+    struct lifted_keys lifted = {0, 1, places};
+    struct status status = STATUS_INIT;
+
+    (void)state;
+    assert_false(key_lift(text, strlen(text), &lifted, &status));
+    assert_int_equal(status.outcome, OUTCOME_KME);
+    assert_int_equal(lifted.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_member_name_with_an_escape_is_refused),
         cmocka_unit_test(only_values_of_members_named_key_are_replaced_in_place),
         cmocka_unit_test(an_escaped_slash_is_a_slash),
         cmocka_unit_test(a_key_is_taken_by_its_marker_once),
