@@ -56,11 +56,14 @@ static bool open_stream(const struct get_key_options *options, struct kme_sessio
 }
 
 /* Who joins gets what the stream was opened with, and need not say a size. */
-static bool check_size(const struct get_key_options *options, const struct kme_session *session,
-                       const struct etsi004_open_answer *stream, struct status *status)
+static bool check_stream(const struct get_key_options *options, const struct kme_session *session,
+                         const struct etsi004_open_answer *stream, struct status *status)
 {
     uint64_t granted_bits = (uint64_t)stream->qos.key_chunk_size_bytes * 8;
 
+    if (options->key_ids != NULL && !key_id_equal(&stream->stream_id, &options->ids[0]))
+        return status_fail(status, OUTCOME_KME, "KME %s opened another stream than was named",
+                           settings_kme(session->settings));
     if (granted_bits == 0 || granted_bits > ETSI004_CHUNK_MAX_BYTES * 8)
         return status_fail(status, OUTCOME_KME, "KME %s grants keys of %" PRIu64 " bits",
                            settings_kme(session->settings), granted_bits);
@@ -152,7 +155,7 @@ bool get_key004(const struct get_key_options *options, struct kme_session *sessi
 
     if (!open_stream(options, session, &stream, status))
         return false;
-    ok = check_size(options, session, &stream, status);
+    ok = check_stream(options, session, &stream, status);
     if (ok && options->key_ids == NULL)
         announce(options, &stream.stream_id);
     for (; ok && index < end; index++)

@@ -23,18 +23,18 @@ struct report {
 };
 
 static struct report make_report(const struct kme_session *session,
-                                 const struct etsi004_open_answer *answer)
+                                 const struct etsi004_open_answer *answer, bool open)
 {
     struct report report = {
         .kme = settings_kme(session->settings),
         .source = settings_source_uri(session->settings),
         .destination = settings_destination_uri(session->settings),
         .outcome = etsi004_outcome_text(answer->outcome),
-        .open = client004_is_open(session->client004, answer),
+        .open = open,
+        .has_qos = open || answer->outcome == ETSI004_QOS_NOT_MET,
         .qos = answer->qos,
     };
 
-    report.has_qos = report.open || answer->outcome == ETSI004_QOS_NOT_MET;
     key_id_format(&answer->stream_id, report.stream_id);
     for (char *at = report.qos.metadata_mimetype; *at != '\0'; at++)
         if (*at < ' ' || *at > '~')
@@ -110,14 +110,12 @@ bool status004(struct kme_session *session, bool json, struct status *status)
 
     if (!stream004_open(session, &wish, &answer, status))
         return false;
-    report = make_report(session, &answer);
+    report = make_report(session, &answer, stream004_is_open(session, &answer, status));
     if (report.open)
         stream004_close(session, &answer.stream_id, status);
     if (json)
         print_json(&report, status);
     else
         print_table(&report);
-    if (!report.open)
-        stream004_is_open(session, &answer, status);
     return status->outcome == OUTCOME_OK;
 }

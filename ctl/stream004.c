@@ -41,7 +41,9 @@ bool stream004_is_open(const struct kme_session *session, const struct etsi004_o
                        struct status *status)
 {
     if (client004_is_open(session->client004, answer))
-        return true;
+        return !key_id_is_zero(&answer->stream_id) ||
+               status_fail(status, OUTCOME_KME, "KME %s opened a stream with the ID of zeros",
+                           settings_kme(session->settings));
     if (answer->outcome != ETSI004_QOS_NOT_MET)
         return client004_refused(session->client004, "OPEN_CONNECT", answer->outcome, status);
     return status_fail(status, OUTCOME_KME,

@@ -223,6 +223,12 @@ class Answers(unittest.TestCase):
         self.assert_refused([], "octets and answered with 31", get_key=got(key=KEY[:31]),
                             calls=calls)
 
+    def test_stream_that_was_not_asked_for_is_refused(self):
+        self.assert_refused(["--key-id", str(uuid.uuid4())], "another stream than was named",
+                            calls=[OPEN_CONNECT, CLOSE])
+        self.assert_refused([], "the ID of zeros", open_connect=opened(stream=uuid.UUID(int=0)),
+                            calls=[OPEN_CONNECT])
+
     def test_later_key_that_does_not_come_is_named_by_its_index(self):
         self.assert_refused(["--number", "3"], "index 1: ", "not enough key material",
                             get_key=[got(), refused(INSUFFICIENT)])
