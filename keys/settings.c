@@ -8,9 +8,10 @@
 
 #include <openssl/crypto.h>
 
-#include "etsi/etsi004.h"
 #include "etsi/etsi014.h"
 #include "keys/pem_file.h"
+
+enum { URI_MAX_CHARS = 255 };
 
 struct settings {
     bool absent;
@@ -159,21 +160,33 @@ static bool take_endpoint(struct settings *settings, const char *const *values,
     return settings->endpoint != NULL;
 }
 
+static bool is_uri(const char *text)
+{
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < length; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    return length <= URI_MAX_CHARS && strstr(text, "://") != NULL;
+}
+
+/* sae://SAE unless the setting says otherwise; NULL where nobody needs one. */
 static bool take_uri(struct settings *settings, enum setting_name name, const char *value,
                      const char *sae, char **to)
 {
-    static const char scheme[] = "sae://";
-    size_t room = value != NULL ? strlen(value) + 1 : sizeof(scheme) + strlen(sae);
+    char uri[URI_MAX_CHARS + ETSI014_ID_MAX_CHARS];
 
-    if (value != NULL && (strstr(value, "://") == NULL || room > ETSI004_URI_MAX_CHARS))
+    /* An SAE ID of ETSI 014 need not fit a URI. */
+    if (value == NULL && settings->api != ENDPOINT_ETSI004)
+        return true;
+    snprintf(uri, sizeof(uri), "%s%s", value != NULL ? "" : "sae://", value != NULL ? value : sae);
+    if (!is_uri(uri))
         return status_fail(&settings->fault, OUTCOME_CONFIG,
-                           "%s = '%s' is not a URI such as sae://%s of at most %d characters",
-                           setting_text(name), value, sae, ETSI004_URI_MAX_CHARS);
-    *to = OPENSSL_zalloc(room);
-    if (*to == NULL)
-        return status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");
-    snprintf(*to, room, "%s%s", value != NULL ? "" : scheme, value != NULL ? value : sae);
-    return true;
+                           "%s = '%s' is not a URI such as sae://alice of at most %d characters",
+                           setting_text(name), uri, URI_MAX_CHARS);
+    *to = OPENSSL_strdup(uri);
+    return *to != NULL ||
+           status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");
 }
 
 static bool take_dialect(struct settings *settings, const char *value)

@@ -185,6 +185,19 @@ static bool may_pass(enum etsi004_outcome outcome)
     return outcome == ETSI004_PEER_NOT_CONNECTED || outcome == ETSI004_INSUFFICIENT_KEY;
 }
 
+/* A key server that insists on metadata says how much; it is asked again with that much room,
+ * once. */
+static bool make_room(struct call004 *call, const struct etsi004_key_answer *got)
+{
+    uint32_t *room = &call->request.get_key.metadata_bytes;
+
+    if (got->outcome != ETSI004_METADATA_TOO_SMALL || got->metadata_bytes <= *room ||
+        got->metadata_bytes > ETSI004_METADATA_MAX_BYTES || *room != 0)
+        return false;
+    *room = got->metadata_bytes;
+    return true;
+}
+
 static bool get_with_retries(struct source004 *source, const struct key_ref *ref,
                              const struct deadline *deadline, struct work *work,
                              struct status *status)
@@ -195,7 +208,8 @@ static bool get_with_retries(struct source004 *source, const struct key_ref *ref
     do {
         if (!client004_call(source->client, &call, 1, 1, REPEAT_ONCE, deadline, status))
             return false;
-    } while (may_pass(work->got.outcome) && retry_pause(&retry, deadline));
+    } while (make_room(&call, &work->got) ||
+             (may_pass(work->got.outcome) && retry_pause(&retry, deadline)));
     return check_key(source, work, status);
 }
 
@@ -225,8 +239,9 @@ static bool join_and_get(struct source004 *source, const struct key_ref *ref,
     if (!client004_call(source->client, calls, 2, 2, REPEAT_ONCE, deadline, status) ||
         !check_opened(source, work, status))
         return false;
-    /* The key of a stream that was joined in time but was not there at once. */
-    if (may_pass(work->got.outcome) && work->opened.outcome == ETSI004_SUCCESS)
+    /* A stream that was joined, whose key was not there at once or is there for another asking. */
+    if (work->opened.outcome == ETSI004_SUCCESS &&
+        (may_pass(work->got.outcome) || work->got.outcome == ETSI004_METADATA_TOO_SMALL))
         return get_with_retries(source, ref, deadline, work, status);
     return check_key(source, work, status);
 }
