@@ -46,10 +46,10 @@ free_base_port() {
 	done
 }
 
-# waits_for TEXT FILE: until the file has the text; false when the limit is over.
+# waits_for TEXT FILE...: until a file has a line of the text; false when the limit is over.
 waits_for() {
 	local end=$((SECONDS + limit_s))
-	until grep -qF -e "$1" "$2" 2>/dev/null; do
+	until grep -qF -e "$@" 2>/dev/null; do
 		[ $SECONDS -lt $end ] || return 1
 		sleep 0.005
 	done
@@ -100,10 +100,10 @@ handshake() {
 	rm -f "$work"/client.*
 	# s_server sends it as soon as the client is there.
 	echo "$from_server" >&7
-	# shellcheck disable=SC2094 # the input ends when the output has the server's line
+	# shellcheck disable=SC2094 # the input ends when the output has the server's line, or never will
 	{
 		echo "$from_client"
-		waits_for "$from_server" "$work/client.out" || true
+		waits_for "$from_server"$'\n:error:' "$work"/client.{out,err} || true
 	} | OPENSSL_CONF=$1 QKD_LOG=info:$work/client.log timeout $((2 * limit_s)) openssl s_client \
 		-connect "127.0.0.1:$port" -tls1_3 -groups "$2" -CAfile "$lab/pki/ca.pem" \
 		-verify_return_error -verify_hostname localhost -servername localhost \
@@ -125,7 +125,7 @@ show_row() {
 	begin=${EPOCHREALTIME/[.,]/}
 	handshake "$conf" "$2" "$4" && ok=yes
 	end=${EPOCHREALTIME/[.,]/}
-	group=$(sed -n 's/^Negotiated TLS1.3 group: //p' "$work/client.out")
+	group=$(sed -n 's/^Negotiated TLS1.3 group: \([^<]\)/\1/p' "$work/client.out")
 	client_key=$(key_of "$work/client.log" "$2" $client_role)
 	server_key=$(key_of "$work/server.log" "$2" $server_role)
 	[ "$group" = "$2" ] && [ -n "$client_key" ] && [ "$client_key" = "$server_key" ] || ok=no

@@ -38,15 +38,16 @@ class Demo(unittest.TestCase):
                                   text=True, stdin=subprocess.DEVNULL, check=False,
                                   env=harness.child_env(TMPDIR=folder), timeout=harness.LIMIT_S)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            rows = re.findall(rf"^(\S+) +014 +(client|server)-initiated +({UUID}) +({UUID}) +yes ",
-                              done.stdout, re.M)
-            self.assertEqual([(group, flow) for group, flow, _, _ in rows],
-                             [(group, flow)
-                              for group in ("qkd_mlkem768", "qkd_x25519mlkem768", "qkd_x25519")
-                              for flow in ("client", "server")])
-            self.assertTrue(all(client == server for _, _, client, server in rows))
-            self.assertEqual(len({client for _, _, client, _ in rows}), len(rows))
-            self.assertIn("6 to initiators, 6 to responders, for 6 handshakes", done.stdout)
+            rows = re.findall(rf"^(\S+) +(014|004) +(client|server)-initiated +({UUID}) +({UUID}) "
+                              "+yes ", done.stdout, re.M)
+            groups = ("qkd_mlkem768", "qkd_x25519mlkem768", "qkd_x25519")
+            self.assertEqual([row[:3] for row in rows],
+                             [(group, "014", flow) for group in groups
+                              for flow in ("client", "server")] +
+                             [(group, "004", "client") for group in groups])
+            self.assertTrue(all(client == server for *_, client, server in rows))
+            self.assertEqual(len({row[-1] for row in rows}), len(rows))
+            self.assertIn("9 to initiators, 9 to responders, for 9 handshakes", done.stdout)
             self.assertIn("SIMULATED", done.stdout)
             self.assertEqual(os.listdir(folder), [])
             self.assertEqual([line for line in processes() if folder in line], [])
