@@ -8,6 +8,7 @@
 #include "kme/config.h"
 #include "kme/http_server.h"
 #include "kme/metrics.h"
+#include "kme/service004.h"
 
 enum { BODY_MAX_BYTES = 1048576, REQUEST_BODY_MAX_BYTES = 4096 };
 
@@ -15,6 +16,7 @@ struct admin {
     const struct env *env;
     const struct store *store;
     const struct link *link;
+    const struct service004 *service004;
     struct http_server *server;
 };
 
@@ -40,7 +42,7 @@ static int put_metrics(const struct admin *admin, struct buf *body)
     struct metrics_link link = {admin->env->config->link.peer_kme_id, link_is_up(admin->link),
                                 (uint64_t)store_usable(admin->store, BLOCK_OURS) * BLOCK_BITS};
 
-    struct metrics_streams streams = {NULL, NULL, 0};
+    struct metrics_streams streams = service004_streams(admin->service004);
 
     metrics_put(admin->env->metrics, &link, &streams, body);
     return 200;
@@ -97,7 +99,7 @@ static const struct http_service http_service = {
     "admin", REQUEST_BODY_MAX_BYTES, BODY_MAX_BYTES, opened, handle, refuse};
 
 struct admin *admin_new(const struct env *env, const struct store *store, const struct link *link,
-                        struct status *status)
+                        const struct service004 *service004, struct status *status)
 {
     struct admin *admin = OPENSSL_zalloc(sizeof(*admin));
 
@@ -108,6 +110,7 @@ struct admin *admin_new(const struct env *env, const struct store *store, const 
     admin->env = env;
     admin->store = store;
     admin->link = link;
+    admin->service004 = service004;
     admin->server =
         http_server_new(env, &env->config->admin.listen, NULL, &http_service, admin, status);
     if (admin->server == NULL) {

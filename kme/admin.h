@@ -6,13 +6,14 @@
 #include "base/status.h"
 #include "kme/env.h"
 #include "kme/link.h"
+#include "kme/service004.h"
 #include "kme/store.h"
 
 struct admin;
 
-/* Borrows all; listens as the configuration says. */
+/* Borrows all; listens as the configuration says. service004 is NULL without ETSI 004. */
 struct admin *admin_new(const struct env *env, const struct store *store, const struct link *link,
-                        struct status *status);
+                        const struct service004 *service004, struct status *status);
 void admin_free(struct admin *admin);
 
 #endif

@@ -15,6 +15,7 @@
 #include "kme/env.h"
 #include "kme/link.h"
 #include "kme/metrics.h"
+#include "kme/service004.h"
 #include "kme/service014.h"
 #include "kme/store.h"
 #include "kme/tls.h"
@@ -32,6 +33,7 @@ struct server {
     struct store *store;
     struct link *link;
     struct service014 *service014;
+    struct service004 *service004; /* NULL without etsi004 in the configuration */
     struct admin *admin;
     struct event *signals[SIGNALS], *expiry;
 };
@@ -86,6 +88,7 @@ static void on_expiry(evutil_socket_t ignored, short what, void *arg)
     (void)ignored;
     (void)what;
     server->metrics.lost_bits[LOSS_EXPIRED] += store_expire(server->store, monotonic_ns());
+    service004_tick(server->service004);
 }
 
 static bool watch(struct server *server, struct status *status)
@@ -140,7 +143,12 @@ static bool start(struct server *server, struct status *status)
     server->service014 = service014_new(env, server->store, server->link, status);
     if (server->service014 == NULL)
         return false;
-    server->admin = admin_new(env, server->store, server->link, status);
+    if (server->config->etsi004.listen.text[0] != '\0') {
+        server->service004 = service004_new(env, server->store, server->link, status);
+        if (server->service004 == NULL)
+            return false;
+    }
+    server->admin = admin_new(env, server->store, server->link, server->service004, status);
     return server->admin != NULL && watch(server, status);
 }
 
@@ -153,6 +161,9 @@ static void announce(const struct server *server)
              "%s: THE QUANTUM CHANNEL IS SIMULATED: keys come from this machine's random numbers",
              config->kme_id);
     log_line(log, LOG_LEVEL_INFO, "ETSI 014 listens on https://%s", config->etsi014.listen.text);
+    if (server->service004 != NULL)
+        log_line(log, LOG_LEVEL_INFO, "ETSI 004 listens on %s, %s", config->etsi004.listen.text,
+                 config->etsi004.compat);
     log_line(log, LOG_LEVEL_INFO, "admin listens on http://%s", config->admin.listen.text);
     if (strcmp(config->kme_id, config->link.peer_kme_id) < 0)
         log_line(log, LOG_LEVEL_INFO, "link dials '%s' at %s", config->link.peer_kme_id,
@@ -174,6 +185,7 @@ static void stop(struct server *server)
 
     admin_free(server->admin);
     service014_free(server->service014);
+    service004_free(server->service004);
     link_free(server->link);
     store_free(server->store);
     for (int i = 0; i < SIGNALS; i++)

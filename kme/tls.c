@@ -88,7 +88,8 @@ static bool set_session_id(SSL_CTX *context, enum tls_role role)
 static bool set_up(SSL_CTX *context, const struct env *env, enum tls_role role,
                    struct status *status)
 {
-    int lowest = role == TLS_SERVER_014 ? TLS1_2_VERSION : TLS1_3_VERSION;
+    bool for_saes = role == TLS_SERVER_014 || role == TLS_SERVER_004;
+    int lowest = for_saes ? TLS1_2_VERSION : TLS1_3_VERSION;
 
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT |
                                      SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -102,7 +103,7 @@ static bool set_up(SSL_CTX *context, const struct env *env, enum tls_role role,
         return status_fail(status, OUTCOME_INTERNAL, "cannot set up TLS");
     if (role == TLS_SERVER_014)
         SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
-    else
+    if (!for_saes)
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     return load_files(context, env->config, status) &&
            (role == TLS_LINK_DIAL || announce_ca(context, env, status));

@@ -10,6 +10,7 @@
 
 enum tls_role {
     TLS_SERVER_014,  /* for SAEs: TLS 1.2 or 1.3, http/1.1 */
+    TLS_SERVER_004,  /* for SAEs: TLS 1.2 or 1.3, no ALPN */
     TLS_LINK_LISTEN, /* for the peer key server: TLS 1.3 */
     TLS_LINK_DIAL
 };

@@ -112,7 +112,7 @@ static void test_unknown_members_are_refused_with_their_line(void **state)
     assert_refused("kme_id", "colour = 1;\nkme_id", 1, "colour is unknown");
     assert_refused("peer_saes =", "rate = 5; peer_saes =", 7, "link.rate is unknown");
     assert_refused("cn = ", "dn = ", 5, "dn is unknown");
-    assert_refused("link = {", "etsi004 = { };\nlink = {", 6, "etsi004 is unknown");
+    assert_refused("link = {", "etsi020 = { };\nlink = {", 6, "etsi020 is unknown");
 }
 
 static void test_missing_members_are_refused(void **state)

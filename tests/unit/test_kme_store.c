@@ -289,7 +289,7 @@ static void test_the_table_finds_exactly_what_is_in_it(void **state)
     enum { ITEMS = 3000 };
     static struct key_id items[ITEMS];
     static bool present[ITEMS];
-    struct id_table table = {NULL, 0, 0};
+    struct id_table table = {.slots = NULL};
     uint32_t random = 1;
 
     (void)state;

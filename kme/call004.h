@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One call of an SAE, the connection that it came over, and the ways to answer it. A connection
+ * has one call at a time; one that must wait holds up nothing but its own connection. Private to
+ * service004.c, connection004.c, open004.c, get_key004.c and close004.c.
+ */
+#ifndef QKD_KME_CALL004_H
+#define QKD_KME_CALL004_H
+
+#include <sys/queue.h>
+
+#include <openssl/types.h>
+
+#include "kme/env.h"
+#include "kme/identity.h"
+#include "kme/metrics.h"
+#include "kme/policy004.h"
+#include "kme/stream.h"
+#include "kme/stream004.h"
+
+struct service004 {
+    const struct env *env;
+    struct streams004 *streams;
+    SSL_CTX *tls;
+    struct listener *listener;
+    LIST_HEAD(, connection004) connections;
+    int64_t connection_count;
+    bool told_full;
+};
+
+struct call004 {
+    struct connection004 *connection;
+    enum metric_call004 kind;
+    struct etsi004_version version; /* of the request; the answer has the same */
+    enum etsi004_profile profile;
+    struct key_id id;
+    uint32_t index, metadata_bytes; /* of GET_KEY */
+    bool waiting;
+    struct waiter004 waiter; /* its event also keeps the time */
+    int64_t deadline_ns;
+};
+
+struct connection004 {
+    struct service004 *service;
+    struct stream *stream;
+    char identity[IDENTITY_BYTES];
+    enum etsi004_profile profile;
+    bool spoke; /* the profile is what was last spoken here */
+    bool advancing, ending;
+    struct attachment004 attachment;
+    struct call004 call;
+    LIST_ENTRY(connection004) next;
+};
+
+/* A connection that was accepted; owns fd. */
+void connection004_new(struct service004 *service, int fd);
+void connection004_free(struct connection004 *connection);
+
+/* The caller's SAE ID; NULL when its certificate is that of no SAE of this site. */
+const char *call004_caller(const struct call004 *call);
+
+/* Starts the clock of a call that has come in now. */
+void call004_set_timeout(struct call004 *call, uint32_t timeout_ms);
+bool call004_time_is_up(const struct call004 *call);
+
+/* The call goes on when something happens to the stream, when its time is up, or at retry_ns. */
+void call004_wait(struct call004 *call, struct stream004 *stream, int64_t retry_ns);
+
+/* Each ends the call. */
+void call004_answer_open(struct call004 *call, const struct etsi004_open_answer *answer);
+void call004_answer_key(struct call004 *call, const struct etsi004_key_answer *answer);
+void call004_answer_close(struct call004 *call, enum etsi004_outcome outcome);
+
+/* The methods. They answer the call, or make it wait. */
+void open004(struct call004 *call, const struct etsi004_open *open);
+void open004_again(struct call004 *call);
+void get_key004(struct call004 *call);
+void get_key004_again(struct call004 *call);
+void close004(struct call004 *call);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/service004.h"
+
+#include <unistd.h>
+
+#include <openssl/ssl.h>
+
+#include "kme/call004.h"
+#include "kme/config.h"
+#include "kme/listener.h"
+#include "kme/tls.h"
+
+/* Says it when the limit is reached, and again only after there was room. */
+static bool is_full(struct service004 *service)
+{
+    bool full = service->connection_count >= service->env->config->limits.max_connections;
+
+    if (full && !service->told_full)
+        log_line(service->env->log, LOG_LEVEL_WARN,
+                 "ETSI 004 connections are refused: max_connections = %lld are open",
+                 (long long)service->connection_count);
+    service->told_full = full;
+    return full;
+}
+
+static void on_accept(void *arg, int fd)
+{
+    struct service004 *service = arg;
+
+    if (is_full(service))
+        close(fd);
+    else
+        connection004_new(service, fd);
+}
+
+static bool set_up(struct service004 *service, struct store *store, struct link *link,
+                   struct status *status)
+{
+    const struct env *env = service->env;
+
+    service->streams = streams004_new(env, store, link, status);
+    if (service->streams == NULL)
+        return false;
+    service->tls = tls_context_new(env, TLS_SERVER_004, status);
+    if (service->tls == NULL)
+        return false;
+    service->listener = listener_new(env, &env->config->etsi004.listen, on_accept, service, status);
+    return service->listener != NULL;
+}
+
+struct service004 *service004_new(const struct env *env, struct store *store, struct link *link,
+                                  struct status *status)
+{
+    struct service004 *service = OPENSSL_zalloc(sizeof(*service));
+
+    if (service == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for the ETSI 004 service");
+        return NULL;
+    }
+    service->env = env;
+    LIST_INIT(&service->connections);
+    if (!set_up(service, store, link, status)) {
+        service004_free(service);
+        return NULL;
+    }
+    return service;
+}
+
+void service004_free(struct service004 *service)
+{
+    if (service == NULL)
+        return;
+    listener_free(service->listener);
+    while (!LIST_EMPTY(&service->connections))
+        connection004_free(LIST_FIRST(&service->connections));
+    streams004_free(service->streams);
+    SSL_CTX_free(service->tls);
+    OPENSSL_free(service);
+}
+
+void service004_tick(struct service004 *service)
+{
+    if (service != NULL)
+        streams004_tick(service->streams);
+}
+
+struct metrics_streams service004_streams(const struct service004 *service)
+{
+    struct metrics_streams none = {state004_names, NULL, 0};
+
+    if (service == NULL)
+        return none;
+    return (struct metrics_streams){state004_names, service->streams->counts, STATE004_DEAD};
+}
