@@ -4,7 +4,7 @@
  *
  *     handshake server CNF CERT KEY
  *         prints "port N", then answers one octet to each connection until SIGTERM
- *     handshake client PORT CA HANDSHAKES [NAME CNF GROUP]...
+ *     handshake client CA HANDSHAKES [NAME PORT CNF GROUP]...
  *         makes that many handshakes in each arm, in turn, and prints "NAME NANOSECONDS" for each:
  *         from before connect(2) until the server's octet has come, so that both ends are through
  *
@@ -30,6 +30,7 @@ enum { ARMS_MAX = 32, WARM_UP = 25, BACKLOG = 64 };
 
 struct arm {
     const char *name;
+    int port;
     SSL_CTX *tls;
 };
 
@@ -128,13 +129,13 @@ static bool one_handshake(SSL_CTX *tls, int port, int64_t *elapsed_ns)
     return ok;
 }
 
-static int measure(const struct arm *arms, size_t count, int port, long handshakes)
+static int measure(const struct arm *arms, size_t count, long handshakes)
 {
     for (long i = -WARM_UP; i < handshakes; i++) {
         for (size_t arm = 0; arm < count; arm++) {
             int64_t elapsed_ns;
 
-            if (!one_handshake(arms[arm].tls, port, &elapsed_ns))
+            if (!one_handshake(arms[arm].tls, arms[arm].port, &elapsed_ns))
                 return die(arms[arm].name);
             if (i >= 0)
                 printf("%s %lld\n", arms[arm].name, (long long)elapsed_ns);
@@ -148,17 +149,18 @@ static int run_client(int count, char **words)
     struct arm arms[ARMS_MAX];
     size_t arm_count = 0;
 
-    for (int i = 3; i + 2 < count && arm_count < ARMS_MAX; i += 3) {
+    for (int i = 2; i + 3 < count && arm_count < ARMS_MAX; i += 4) {
         struct arm *arm = &arms[arm_count++];
 
         arm->name = words[i];
-        arm->tls = new_tls(words[i + 1], TLS_client_method());
-        if (arm->tls == NULL || SSL_CTX_set1_groups_list(arm->tls, words[i + 2]) != 1 ||
-            SSL_CTX_load_verify_file(arm->tls, words[1]) != 1)
+        arm->port = atoi(words[i + 1]);
+        arm->tls = new_tls(words[i + 2], TLS_client_method());
+        if (arm->tls == NULL || SSL_CTX_set1_groups_list(arm->tls, words[i + 3]) != 1 ||
+            SSL_CTX_load_verify_file(arm->tls, words[0]) != 1)
             return die(arm->name);
         SSL_CTX_set_verify(arm->tls, SSL_VERIFY_PEER, NULL);
     }
-    return measure(arms, arm_count, atoi(words[0]), atol(words[2]));
+    return measure(arms, arm_count, atol(words[1]));
 }
 
 int main(int count, char **words)
@@ -169,6 +171,6 @@ int main(int count, char **words)
     if (count >= 8 && strcmp(words[1], "client") == 0)
         return run_client(count - 2, words + 2);
     fprintf(stderr, "usage: handshake server CNF CERT KEY\n"
-                    "       handshake client PORT CA HANDSHAKES [NAME CNF GROUP]...\n");
+                    "       handshake client CA HANDSHAKES [NAME PORT CNF GROUP]...\n");
     return 2;
 }

@@ -8,6 +8,7 @@ quote is the ratio of the medians (p50) to the arm with the same inner group and
 it stands the median of the ratios within one round.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -22,57 +23,85 @@ sys.path.insert(0, str(ROOT / "tests" / "system"))
 import harness  # noqa: E402  (the path is set above)
 
 PROGRAM = harness.BUILD / "bench" / "handshake"
+REQUESTS = harness.BUILD / "bench" / "requests"
 
-# name, group, initiator of the key (None: no QKD), name of the arm to compare with
+# name, group, way of the key (None: no QKD), name of the arm to compare with
 ARMS = (
     ("MLKEM768", "MLKEM768", None, None),
-    ("qkd_mlkem768/client", "qkd_mlkem768", "client", "MLKEM768"),
-    ("qkd_mlkem768/server", "qkd_mlkem768", "server", "MLKEM768"),
+    ("qkd_mlkem768/014/client", "qkd_mlkem768", "014 client", "MLKEM768"),
+    ("qkd_mlkem768/014/server", "qkd_mlkem768", "014 server", "MLKEM768"),
+    ("qkd_mlkem768/004/client", "qkd_mlkem768", "004 client", "MLKEM768"),
     ("X25519MLKEM768", "X25519MLKEM768", None, None),
-    ("qkd_x25519mlkem768/client", "qkd_x25519mlkem768", "client", "X25519MLKEM768"),
-    ("qkd_x25519mlkem768/server", "qkd_x25519mlkem768", "server", "X25519MLKEM768"),
+    ("qkd_x25519mlkem768/014/client", "qkd_x25519mlkem768", "014 client", "X25519MLKEM768"),
+    ("qkd_x25519mlkem768/014/server", "qkd_x25519mlkem768", "014 server", "X25519MLKEM768"),
+    ("qkd_x25519mlkem768/004/client", "qkd_x25519mlkem768", "004 client", "X25519MLKEM768"),
 )
 SIMULATED_RATE_BPS = 50_000_000  # so that key material never runs out
 WARM_UP = 25
 
 
-def measure(lab, handshakes):
-    """{arm: [nanoseconds]} of one run."""
-    cert, key = lab.pki("localhost")
-    groups = ":".join(dict.fromkeys(group for _, group, _, _ in ARMS))
-    server_cnf = lab.conf_with("bob", groups=groups)
-    client_cnf = {flow: lab.conf_with("alice", groups=groups, initiator=flow)
-                  for flow in ("client", "server")}
-    env = harness.OPENSSL35.env()
-    server = subprocess.Popen([PROGRAM, "server", server_cnf, cert, key], env=env,
-                              stdout=subprocess.PIPE, text=True)
+@contextlib.contextmanager
+def tls_server(lab, conf):
+    """The port of a server process with this configuration."""
+    server = subprocess.Popen([PROGRAM, "server", conf, *lab.pki("localhost")],
+                              env=harness.OPENSSL35.env(), stdout=subprocess.PIPE, text=True)
     try:
-        port = re.match(r"port (\d+)", server.stdout.readline())[1]
-        words = [word for name, group, flow, _ in ARMS
-                 for word in (name, client_cnf[flow or "client"], group)]
-        done = subprocess.run([PROGRAM, "client", port, lab.ca, str(handshakes), *words],
-                              env=env, stdout=subprocess.PIPE, text=True, check=True)
+        yield re.match(r"port (\d+)", server.stdout.readline())[1]
     finally:
         server.terminate()
         server.wait()
-    samples = {name: [] for name, *_ in ARMS}
+
+
+def read_samples(command, names):
+    """{name: [nanoseconds]} of a program that prints lines of NAME NANOSECONDS."""
+    done = subprocess.run(command, env=harness.OPENSSL35.env(), stdout=subprocess.PIPE, text=True,
+                          check=True)
+    samples = {name: [] for name in names}
     for line in done.stdout.splitlines():
         name, elapsed_ns = line.split()
         samples[name].append(int(elapsed_ns))
     return samples
 
 
+def measure(lab, handshakes):
+    """{arm: [nanoseconds]} of one run."""
+    groups = ":".join(dict.fromkeys(group for _, group, _, _ in ARMS))
+    kmes = {"alice": f"etsi004://{lab.kme_a_004}", "bob": f"etsi004://{lab.kme_b_004}"}
+    clients = {"014 client": lab.conf_with("alice", groups=groups, initiator="client"),
+               "014 server": lab.conf_with("alice", groups=groups, initiator="server"),
+               "004 client": lab.conf_with("alice", groups=groups, initiator="client",
+                                           kme=kmes["alice"])}
+    with tls_server(lab, lab.conf_with("bob", groups=groups)) as port014, \
+            tls_server(lab, lab.conf_with("bob", groups=groups, kme=kmes["bob"],
+                                          initiator="client")) as port004:
+        command = [PROGRAM, "client", lab.ca, str(handshakes)]
+        for name, group, way, _ in ARMS:
+            way = way or "014 client"
+            command += [name, port004 if way.startswith("004") else port014, clients[way], group]
+        return read_samples(command, [name for name, *_ in ARMS])
+
+
+def measure_requests(lab, requests):
+    """{standard: [nanoseconds]} for one key over a kept connection."""
+    return read_samples([REQUESTS, lab.kme_a_014, f"etsi004://{lab.kme_a_004}",
+                         f"etsi004://{lab.kme_b_004}", str(lab.dir / "pki"), str(requests)],
+                        ("014", "004"))
+
+
+def percentiles(values_ns):
+    cuts = statistics.quantiles(values_ns, n=100, method="inclusive")
+    return {"p50_us": cuts[49] / 1e3, "p90_us": cuts[89] / 1e3, "p99_us": cuts[98] / 1e3}
+
+
 def summarise(samples):
     """One row an arm."""
     rows = []
-    for name, _, flow, base in ARMS:
-        cuts = statistics.quantiles(samples[name], n=100, method="inclusive")
-        row = {"arm": name, "flow": flow, "p50_us": cuts[49] / 1e3, "p90_us": cuts[89] / 1e3,
-               "p99_us": cuts[98] / 1e3}
+    for name, _, _, base in ARMS:
+        row = {"arm": name, **percentiles(samples[name])}
         if base:
-            base_p50 = statistics.median(samples[base])
             row["base"] = base
-            row["ratio_p50"] = statistics.median(samples[name]) / base_p50
+            row["ratio_p50"] = (statistics.median(samples[name]) /
+                                statistics.median(samples[base]))
             row["ratio_paired"] = statistics.median(
                 with_qkd / without for with_qkd, without in zip(samples[name], samples[base]))
         rows.append(row)
@@ -89,10 +118,10 @@ def machine():
 
 
 def print_table(rows, counts):
-    print(f"{'ARM':<28}{'p50 us':>9}{'p90 us':>9}{'p99 us':>9}{'RATIO p50':>11}{'PAIRED':>9}")
+    print(f"{'ARM':<31}{'p50 us':>9}{'p90 us':>9}{'p99 us':>9}{'RATIO p50':>11}{'PAIRED':>9}")
     for row in rows:
         ratio = f"{row['ratio_p50']:>11.2f}{row['ratio_paired']:>9.2f}" if "base" in row else ""
-        print(f"{row['arm']:<28}{row['p50_us']:>9.0f}{row['p90_us']:>9.0f}{row['p99_us']:>9.0f}"
+        print(f"{row['arm']:<31}{row['p50_us']:>9.0f}{row['p90_us']:>9.0f}{row['p99_us']:>9.0f}"
               f"{ratio}")
     print(f"keys delivered: {counts['initiator']} to initiators, {counts['responder']} to "
           f"responders; expected {counts['expected']} each")
@@ -106,20 +135,27 @@ def main():
     options = parser.parse_args()
     with harness.Lab(rate_bps=SIMULATED_RATE_BPS) as lab:
         samples = measure(lab, options.handshakes)
-        keyed = sum(1 for _, _, flow, _ in ARMS if flow)
-        counts = {role: int(harness.delivered(lab, role)) for role in ("initiator", "responder")}
-        counts["expected"] = keyed * (options.handshakes + WARM_UP)
+        counts = {role: int(sum(harness.metric(url, "qkd_kme_keys_delivered_total", role=role)
+                                for url in (lab.kme_a_admin, lab.kme_b_admin)))
+                  for role in ("initiator", "responder")}
+        counts["expected"] = (sum(1 for _, _, way, _ in ARMS if way) *
+                              (options.handshakes + WARM_UP))
         counts["connections"] = int(sum(
-            harness.metric(url, "qkd_kme_connections_total", api="014")
+            harness.metric(url, "qkd_kme_connections_total")
             for url in (lab.kme_a_admin, lab.kme_b_admin)))
+        requests = {api: percentiles(values) for api, values in
+                    measure_requests(lab, options.handshakes).items()}
     rows = summarise(samples)
     if options.json:
         print(json.dumps({"machine": machine(), "handshakes": options.handshakes,
-                          "keys": counts, "arms": rows}, indent=2))
+                          "keys": counts, "arms": rows, "requests": requests}, indent=2))
         return
     print(f"{options.handshakes} handshakes in each arm, certificate ECDSA P-256, loopback, "
           f"SIMULATED quantum channel\n{machine()}\n")
     print_table(rows, counts)
+    print("\none key over a kept connection, p50: " + ", ".join(
+        f"ETSI {api} {values['p50_us']:.0f} us" for api, values in requests.items()) +
+        f"; ratio {requests['004']['p50_us'] / requests['014']['p50_us']:.2f}")
 
 
 if __name__ == "__main__":
