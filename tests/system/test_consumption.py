@@ -57,6 +57,12 @@ class Consumption(unittest.TestCase):
                    flow="server")
         self.assertEqual(self.cost(), (1, 0))
 
+    def test_a_forked_process_shares_no_connection_with_its_parent(self):
+        self.probe("generate", "encapsulate", "child", "encapsulate", "child", "encapsulate",
+                   flow="server")
+        self.assertEqual(self.cost(), (5, 0))
+        self.assertEqual(metric(self.lab.kme_a_admin, "qkd_kme_connections_total", api="014"), 3)
+
     # In TLS.
 
     def handshake(self, flow, *options, server_options=(), groups=A, expected_group=A):

@@ -6,10 +6,14 @@
  *     evp_probe GROUP STEP...
  *
  * parameters, generate, sizes (100 queries of each kind), copies (10 of a private key),
- * init-only (10 operations begun and given up), encapsulate (once, to our own public key).
+ * init-only (10 operations begun and given up), encapsulate (once, to our own public key), child
+ * (the same in a forked process, which then exits as programs do).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -104,12 +108,22 @@ static int encapsulate(struct probe *probe)
     return ok;
 }
 
+static int child(struct probe *probe)
+{
+    pid_t pid = fork();
+    int exit_code = 1;
+
+    if (pid == 0)
+        exit(encapsulate(probe) ? 0 : 1);
+    return pid > 0 && waitpid(pid, &exit_code, 0) == pid && exit_code == 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct probe *probe);
 } steps[] = {
-    {"parameters", parameters}, {"generate", generate},   {"sizes", sizes},
-    {"copies", copies},         {"init-only", init_only}, {"encapsulate", encapsulate},
+    {"parameters", parameters}, {"generate", generate},       {"sizes", sizes}, {"copies", copies},
+    {"init-only", init_only},   {"encapsulate", encapsulate}, {"child", child},
 };
 
 static int run_step(struct probe *probe, const char *name)
