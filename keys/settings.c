@@ -129,7 +129,8 @@ static bool take_kme(struct settings *settings, const char *value, struct endpoi
 {
     if (value == NULL || *value == '\0')
         return status_fail(&settings->fault, OUTCOME_CONFIG,
-                           "kme is not set: it is the key server's URL, https://HOST:PORT");
+                           "kme is not set: it is the key server's URL, https://HOST:PORT or "
+                           "etsi004://HOST:PORT");
     settings->kme = OPENSSL_strdup(value);
     if (settings->kme == NULL)
         return status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");

@@ -163,7 +163,9 @@ bool link_stream_chunk_take(struct reader *reader, struct frame *frame)
 
 bool link_stream_want_take(struct reader *reader, struct frame *frame)
 {
-    take_head(reader, frame)->u.want.index = reader_u32(reader);
+    struct frame_stream *stream = take_head(reader, frame);
+
+    stream->u.want.index = reader_u32(reader);
     return reader_done(reader);
 }
 
