@@ -47,6 +47,7 @@ static bool cut(struct streams004 *streams, struct stream004 *stream, uint32_t i
 
     frame.type = FRAME_STREAM_CHUNK;
     frame.u.stream.stream_id = stream->id;
+    frame.u.stream.opening = stream->opening;
     chunk->index = index;
     chunk->cut.size_bytes = stream->qos.key_chunk_size_bytes;
     if (!store_cut_ours(streams->store, &chunk->cut, &key, &status))
@@ -117,6 +118,7 @@ static void ask_peer(struct streams004 *streams, struct stream004 *stream, uint3
         return;
     frame.type = FRAME_STREAM_WANT;
     frame.u.stream.stream_id = stream->id;
+    frame.u.stream.opening = stream->opening;
     frame.u.stream.u.want.index = index;
     if (!link_send_stream(streams->link, &frame, 0))
         window004_give_up(&stream->window, index);
@@ -170,10 +172,9 @@ void chunk004_serve(struct streams004 *streams)
 
 /* The blocks of an announced chunk leave the store whatever becomes of it: they are the peer's to
  * give, and it has given them. */
-void chunk004_arrived(struct streams004 *streams, const struct key_id *id,
+void chunk004_arrived(struct streams004 *streams, struct stream004 *stream,
                       const struct stream_chunk *chunk)
 {
-    struct stream004 *stream = streams004_find(streams, id);
     struct metrics *metrics = streams->env->metrics;
     struct status status = STATUS_INIT;
     struct secret *key;

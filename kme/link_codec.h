@@ -86,6 +86,7 @@ enum stream_end_reason {
 struct frame_stream {
     uint64_t sequence;
     struct key_id stream_id;
+    uint64_t opening; /* tells apart what both ends opened, or one opened twice, under one ID */
     union {
         struct stream_opening open;
         struct stream_chunk chunk;

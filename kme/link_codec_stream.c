@@ -110,6 +110,7 @@ void link_put_stream(struct buf *buf, const struct frame *frame)
 
     buf_put_u64(buf, stream->sequence);
     buf_put(buf, stream->stream_id.octets, KEY_ID_BYTES);
+    buf_put_u64(buf, stream->opening);
     bodies[frame->type](buf, stream);
     link_frame_end(buf, at);
 }
@@ -120,6 +121,7 @@ static struct frame_stream *take_head(struct reader *reader, struct frame *frame
 
     stream->sequence = reader_u64(reader);
     link_octets_take(reader, stream->stream_id.octets, KEY_ID_BYTES);
+    stream->opening = reader_u64(reader);
     return stream;
 }
 

@@ -32,7 +32,7 @@ static void answer(struct call004 *call, enum etsi004_outcome outcome,
 
 static void refuse(struct call004 *call, enum etsi004_outcome outcome, const char *why)
 {
-    log_line(call->connection->service->env->log, LOG_LEVEL_INFO,
+    log_line(call->connection->service->env->log, LOG_LEVEL_DEBUG,
              "OPEN_CONNECT of '%s' is refused: %s", call->connection->identity, why);
     answer(call, outcome, NULL);
 }
@@ -78,7 +78,7 @@ static void join(struct call004 *call, const struct etsi004_open *open, const ch
         refuse(call, ETSI004_IN_USE, "the stream has other URIs");
     } else if (stream->state == STATE004_PEER_ONLY) {
         stream004_attach(stream, attachment);
-        stream004_tell(streams, &stream->id, FRAME_STREAM_JOINED);
+        stream004_tell_joined(streams, stream);
         stream004_move(streams, stream, EVENT004_LOCAL_OPENED, ETSI004_SUCCESS);
         settle(call, stream, false);
     } else if (!state004_is_open_here(stream->state)) {
@@ -134,7 +134,8 @@ static struct stream004 *start(struct streams004 *streams, const struct etsi004_
     strcpy(opening->destination, open->destination);
     if (opening->generated && !make_id(streams->env, id))
         return NULL;
-    stream = stream004_new(streams, id, opening, true);
+    frame.u.stream.opening = streams004_next_opening(streams);
+    stream = stream004_new(streams, &frame.u.stream, true);
     if (stream == NULL)
         return NULL;
     if (!link_send_stream(streams->link, &frame, 0)) {

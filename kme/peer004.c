@@ -22,17 +22,28 @@ static bool is_burnt(const struct streams004 *streams, const struct key_id *id)
     return burnt004_has(&streams->burnt, id) && !policy004_of(streams->env->config)->reopens;
 }
 
-static void accept_new(struct streams004 *streams, const struct key_id *id,
-                       const struct stream_opening *open)
+static void refuse(struct streams004 *streams, const struct frame_stream *frame,
+                   enum stream_end_reason reason)
 {
-    if (!is_our_sae(streams, open->responder) || !streams004_have_room(streams, NULL)) {
-        log_line(streams->env->log, LOG_LEVEL_WARN, "a stream of '%s' for '%s' is refused: %s",
-                 open->initiator, open->responder,
-                 is_our_sae(streams, open->responder) ? "max_streams are there" : "no such SAE");
-        stream004_refuse(streams, id, STREAM_END_REFUSED);
-    } else if (stream004_new(streams, id, open, false) == NULL) {
-        stream004_refuse(streams, id, STREAM_END_REFUSED);
-    }
+    stream004_tell_closed(streams, &frame->stream_id, frame->opening, reason);
+}
+
+static void accept_new(struct streams004 *streams, const struct frame_stream *frame)
+{
+    const struct stream_opening *open = &frame->u.open;
+    const char *why = NULL;
+
+    if (!is_our_sae(streams, open->responder))
+        why = "no such SAE";
+    else if (!streams004_have_room(streams, NULL))
+        why = "max_streams are there";
+    else if (stream004_new(streams, frame, false) == NULL)
+        why = "out of memory";
+    if (why == NULL)
+        return;
+    log_line(streams->env->log, LOG_LEVEL_WARN, "a stream of '%s' for '%s' is refused: %s",
+             open->initiator, open->responder, why);
+    refuse(streams, frame, STREAM_END_REFUSED);
 }
 
 /* Both ends have opened the same ID first. An ID that a key server made is its own; between two
@@ -56,31 +67,39 @@ static bool same_pair(const struct stream004 *stream, const struct stream_openin
 
 static void on_open(struct streams004 *streams, const struct frame_stream *frame)
 {
-    const struct stream_opening *open = &frame->u.open;
     struct stream004 *stream = streams004_find(streams, &frame->stream_id);
 
     if (stream == NULL) {
         if (is_burnt(streams, &frame->stream_id))
-            stream004_refuse(streams, &frame->stream_id, STREAM_END_IN_USE);
+            refuse(streams, frame, STREAM_END_IN_USE);
         else
-            accept_new(streams, &frame->stream_id, open);
+            accept_new(streams, frame);
     } else if (!stream->ours || stream->state != STATE004_LOCAL_ONLY) {
-        stream004_refuse(streams, &frame->stream_id, STREAM_END_IN_USE);
-    } else if (!peer_wins(streams, stream, open)) {
+        refuse(streams, frame, STREAM_END_IN_USE);
+    } else if (!peer_wins(streams, stream, &frame->u.open)) {
         return; /* it yields when it hears of ours */
-    } else if (same_pair(stream, open)) {
-        stream004_yield(streams, stream, open);
-        stream004_tell(streams, &frame->stream_id, FRAME_STREAM_JOINED);
+    } else if (same_pair(stream, &frame->u.open)) {
+        stream004_yield(streams, stream, frame);
+        stream004_tell_joined(streams, stream);
         stream004_move(streams, stream, EVENT004_PEER_OPENED, ETSI004_SUCCESS);
     } else {
+        stream004_tell_closed(streams, &stream->id, stream->opening, STREAM_END_CLOSED);
         stream004_move(streams, stream, EVENT004_FORGOTTEN, ETSI004_IN_USE);
-        accept_new(streams, &frame->stream_id, open);
+        accept_new(streams, frame);
     }
+}
+
+/* The stream that the frame means; NULL when it is gone. */
+static struct stream004 *meant(const struct streams004 *streams, const struct frame_stream *frame)
+{
+    struct stream004 *stream = streams004_find(streams, &frame->stream_id);
+
+    return stream != NULL && stream->opening == frame->opening ? stream : NULL;
 }
 
 static void on_joined(struct streams004 *streams, const struct frame_stream *frame)
 {
-    struct stream004 *stream = streams004_find(streams, &frame->stream_id);
+    struct stream004 *stream = meant(streams, frame);
 
     if (stream == NULL || !stream->ours)
         return;
@@ -91,12 +110,12 @@ static void on_joined(struct streams004 *streams, const struct frame_stream *fra
 
 static void on_chunk(struct streams004 *streams, const struct frame_stream *frame)
 {
-    chunk004_arrived(streams, &frame->stream_id, &frame->u.chunk);
+    chunk004_arrived(streams, meant(streams, frame), &frame->u.chunk);
 }
 
 static void on_want(struct streams004 *streams, const struct frame_stream *frame)
 {
-    struct stream004 *stream = streams004_find(streams, &frame->stream_id);
+    struct stream004 *stream = meant(streams, frame);
 
     if (stream != NULL && stream->ours && stream->state == STATE004_BOTH &&
         window004_admits_peer(&stream->window, frame->u.want.index))
@@ -110,7 +129,7 @@ static void on_closed(struct streams004 *streams, const struct frame_stream *fra
         [STREAM_END_IN_USE] = ETSI004_IN_USE,
         [STREAM_END_REFUSED] = ETSI004_NO_QKD_CONNECTION,
     };
-    struct stream004 *stream = streams004_find(streams, &frame->stream_id);
+    struct stream004 *stream = meant(streams, frame);
 
     if (stream != NULL)
         stream004_move(streams, stream, EVENT004_PEER_CLOSED, verdicts[frame->u.closed.reason]);

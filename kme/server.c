@@ -14,6 +14,7 @@
 #include "kme/config.h"
 #include "kme/env.h"
 #include "kme/link.h"
+#include "kme/memory_lock.h"
 #include "kme/metrics.h"
 #include "kme/service004.h"
 #include "kme/service014.h"
@@ -207,12 +208,17 @@ static void stop(struct server *server)
 bool server_run(const char *config_path, struct status *status)
 {
     struct server server;
-    bool started;
+    bool started, locked;
 
     memset(&server, 0, sizeof(server));
+    locked = memory_lock();
     started = prepare(&server, config_path, status) && start(&server, status);
     if (started) {
         announce(&server);
+        if (!locked)
+            log_line(server.env.log, LOG_LEVEL_WARN,
+                     "key memory is not locked and may be swapped: raise RLIMIT_MEMLOCK to "
+                     "unlimited");
         event_base_dispatch(server.env.base);
     }
     stop(&server);

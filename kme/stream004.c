@@ -163,14 +163,23 @@ static struct stream004 *allocate(const struct stream_opening *opening, bool our
     return stream;
 }
 
-struct stream004 *stream004_new(struct streams004 *streams, const struct key_id *id,
-                                const struct stream_opening *opening, bool ours)
+uint64_t streams004_next_opening(struct streams004 *streams)
 {
-    struct stream004 *stream = allocate(opening, ours);
+    const struct kme_config *config = streams->env->config;
+    bool is_lower = strcmp(config->kme_id, config->link.peer_kme_id) < 0;
+
+    return ++streams->openings << 1 | (is_lower ? 1 : 0);
+}
+
+struct stream004 *stream004_new(struct streams004 *streams, const struct frame_stream *frame,
+                                bool ours)
+{
+    struct stream004 *stream = allocate(&frame->u.open, ours);
 
     if (stream == NULL)
         return NULL;
-    stream->id = *id;
+    stream->id = frame->stream_id;
+    stream->opening = frame->opening;
     if (!id_table_put(&streams->table, stream)) {
         OPENSSL_free(stream);
         return NULL;
@@ -220,14 +229,18 @@ bool stream004_move(struct streams004 *streams, struct stream004 *stream, enum e
 
 void stream004_close_here(struct streams004 *streams, struct stream004 *stream)
 {
-    stream004_refuse(streams, &stream->id, STREAM_END_CLOSED);
+    stream004_tell_closed(streams, &stream->id, stream->opening, STREAM_END_CLOSED);
     stream004_move(streams, stream, EVENT004_LOCAL_CLOSED, ETSI004_PEER_NOT_CONNECTED);
 }
 
 void stream004_yield(struct streams004 *streams, struct stream004 *stream,
-                     const struct stream_opening *opening)
+                     const struct frame_stream *frame)
 {
+    const struct stream_opening *opening = &frame->u.open;
     uint32_t width = stream->window.width;
+
+    stream004_tell_closed(streams, &stream->id, stream->opening, STREAM_END_CLOSED);
+    stream->opening = frame->opening;
 
     wipe_chunks(streams, stream);
     window004_init(&stream->window, width);
@@ -284,25 +297,33 @@ void stream004_wake(struct stream004 *stream)
     event_active(waiter->wake, EV_TIMEOUT, 0);
 }
 
-bool stream004_tell(struct streams004 *streams, const struct key_id *id, enum frame_type type)
+static void tell(struct streams004 *streams, struct frame *frame)
+{
+    if (!link_send_stream(streams->link, frame, 0))
+        log_line(streams->env->log, LOG_LEVEL_ERROR,
+                 "out of memory to tell the peer about a stream");
+}
+
+void stream004_tell_joined(struct streams004 *streams, const struct stream004 *stream)
 {
     struct frame frame;
 
-    frame.type = type;
-    frame.u.stream.stream_id = *id;
-    return link_send_stream(streams->link, &frame, 0);
+    frame.type = FRAME_STREAM_JOINED;
+    frame.u.stream.stream_id = stream->id;
+    frame.u.stream.opening = stream->opening;
+    tell(streams, &frame);
 }
 
-void stream004_refuse(struct streams004 *streams, const struct key_id *id,
-                      enum stream_end_reason reason)
+void stream004_tell_closed(struct streams004 *streams, const struct key_id *id, uint64_t opening,
+                           enum stream_end_reason reason)
 {
     struct frame frame;
 
     frame.type = FRAME_STREAM_CLOSED;
     frame.u.stream.stream_id = *id;
+    frame.u.stream.opening = opening;
     frame.u.stream.u.closed.reason = reason;
-    if (!link_send_stream(streams->link, &frame, 0))
-        log_line(streams->env->log, LOG_LEVEL_ERROR, "out of memory to tell the end of a stream");
+    tell(streams, &frame);
 }
 
 static void expire_chunks(struct streams004 *streams, struct stream004 *stream, int64_t now_ns)

@@ -40,6 +40,7 @@ struct wish004;
 
 struct stream004 {
     struct key_id id;    /* first: see id_table.h */
+    uint64_t opening;    /* as both ends call it, see link_codec.h */
     enum state004 state; /* written by stream004_move only */
     bool generated;      /* the ID is from a key server, not from an SAE */
     bool ours;           /* opened first at this end, which cuts the chunks */
@@ -69,7 +70,8 @@ struct streams004 {
     TAILQ_HEAD(, stream004) all, wishing;
     size_t counts[STATE004_COUNT];
     struct burnt004 burnt;
-    int64_t min_bps; /* granted to all streams together */
+    uint64_t openings; /* by SAEs of this end */
+    int64_t min_bps;   /* granted to all streams together */
     LIST_HEAD(, opener004) openers;
 };
 
@@ -87,10 +89,14 @@ struct stream004 *streams004_find(const struct streams004 *streams, const struct
 /* Whether one more may be opened, here by this SAE, or by the peer (NULL). */
 bool streams004_have_room(struct streams004 *streams, const char *sae);
 
-/* A stream that the SAE of this end (ours) or of the other end opened just now. NULL when out of
- * memory, or the ID is there already. */
-struct stream004 *stream004_new(struct streams004 *streams, const struct key_id *id,
-                                const struct stream_opening *opening, bool ours);
+/* A number that no other opening has, at either end. */
+uint64_t streams004_next_opening(struct streams004 *streams);
+
+/* A stream that the SAE of this end (ours) or of the other end opened just now, as
+ * FRAME_STREAM_OPEN tells the other end, or told us. NULL when out of memory, or the ID is there
+ * already. */
+struct stream004 *stream004_new(struct streams004 *streams, const struct frame_stream *frame,
+                                bool ours);
 
 /* What an event does to the stream: state, counters, chunks, waiters. It may be freed; then it
  * returns false, and its waiters have the verdict. */
@@ -102,7 +108,7 @@ void stream004_close_here(struct streams004 *streams, struct stream004 *stream);
 
 /* The peer opened it first after all: its terms hold, and it cuts the chunks. */
 void stream004_yield(struct streams004 *streams, struct stream004 *stream,
-                     const struct stream_opening *opening);
+                     const struct frame_stream *frame);
 
 /* The connection that the SAE of this end uses the stream over. */
 void stream004_attach(struct stream004 *stream, struct attachment004 *attachment);
@@ -112,17 +118,17 @@ void stream004_wait(struct stream004 *stream, struct waiter004 *waiter);
 void waiter004_end(struct waiter004 *waiter);
 void stream004_wake(struct stream004 *stream);
 
-/* Tells the peer key server. False when out of memory. */
-bool stream004_tell(struct streams004 *streams, const struct key_id *id, enum frame_type type);
-void stream004_refuse(struct streams004 *streams, const struct key_id *id,
-                      enum stream_end_reason reason);
+/* Tells the peer key server that the stream was joined, or that our end of an opening is gone. */
+void stream004_tell_joined(struct streams004 *streams, const struct stream004 *stream);
+void stream004_tell_closed(struct streams004 *streams, const struct key_id *id, uint64_t opening,
+                           enum stream_end_reason reason);
 
 /* Sees to it that a position which is free or awaited will be held, sooner or later: cuts it now,
  * or when there are blocks, or asks the peer. */
 void chunk004_request(struct streams004 *streams, struct stream004 *stream, uint32_t index);
 
-/* The peer announced a position. */
-void chunk004_arrived(struct streams004 *streams, const struct key_id *id,
+/* The peer announced a position, of a stream that may be gone (NULL). */
+void chunk004_arrived(struct streams004 *streams, struct stream004 *stream,
                       const struct stream_chunk *chunk);
 
 /* Cuts what was wished for while there are blocks. */

@@ -137,6 +137,16 @@ class Client:
         header = self._receive(8)
         return Reply(header, self._receive(struct.unpack(">I", header[4:])[0]))
 
+    def is_silent(self):
+        """Whether nothing has come that was not read."""
+        self.tls.setblocking(False)
+        try:
+            return self.tls.recv(1) is None
+        except ssl.SSLWantReadError:
+            return True
+        finally:
+            self.tls.settimeout(harness.LIMIT_S)
+
     def ask(self, octets):
         self.send(octets)
         return self.read()

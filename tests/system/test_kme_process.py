@@ -272,14 +272,16 @@ class Admin(Case):
         self.assertEqual(names, {
             "qkd_kme_keys_delivered_total", "qkd_kme_requests_total", "qkd_kme_connections_total",
             "qkd_kme_link_up", "qkd_kme_available_bits", "qkd_kme_generated_bits_total",
-            "qkd_kme_lost_bits_total"})
+            "qkd_kme_lost_bits_total", "qkd_kme_streams", "qkd_kme_streams_opened_total",
+            "qkd_kme_streams_closed_total"})
         for name in names:
             self.assertRegex(text, rf"(?m)^# HELP {name} \S")
             self.assertRegex(text, rf"(?m)^# TYPE {name} (counter|gauge)$")
         for sae in ("alice", "mallory"):
-            for role in ("initiator", "responder"):
-                self.assertIn(f'qkd_kme_keys_delivered_total{{api="014",role="{role}",'
-                              f'sae="{sae}"}} 0\n', text)
+            for api in ("014", "004"):
+                for role in ("initiator", "responder"):
+                    self.assertIn(f'qkd_kme_keys_delivered_total{{api="{api}",role="{role}",'
+                                  f'sae="{sae}"}} 0\n', text)
 
     def test_keys_and_requests_are_counted(self):
         sites = self.sites()
