@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,24 @@ bool log_enabled(const struct log *log, enum log_level level)
     return log != NULL && level <= log->level;
 }
 
+/* A log that cannot be written must not stop a handshake, nor the program: a broken pipe would
+ * raise SIGPIPE, and the signals are not ours to set. */
+static void write_quietly(int fd, const char *line, size_t length)
+{
+    static const struct timespec at_once = {0, 0};
+    sigset_t pipe_signal, pending, before;
+    bool was_pending;
+
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigpending(&pending);
+    was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    if (write(fd, line, length) < 0 && errno == EPIPE && !was_pending)
+        sigtimedwait(&pipe_signal, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void log_line(const struct log *log, enum log_level level, const char *format, ...)
 {
     char line[LINE_BYTES], text[TEXT_BYTES];
@@ -108,7 +127,6 @@ void log_line(const struct log *log, enum log_level level, const char *format, .
                       utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
                       utc.tm_sec, now.tv_nsec / 1000000, log->program, (long)getpid(),
                       level_names[level], text);
-    /* A log that cannot be written must not stop a handshake. */
-    if (length > 0 && write(log->fd, line, (size_t)length) < 0)
-        return;
+    if (length > 0)
+        write_quietly(log->fd, line, (size_t)length);
 }

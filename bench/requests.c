@@ -64,7 +64,7 @@ static bool open_stream(struct client004 *client, const char *source, const char
     open.stream_id = *stream_id;
     call.request.open = &open;
     call.answer.open = &opened;
-    if (!client004_call(client, &call, 1, 1, REPEAT_NEVER, &deadline, status))
+    if (!client004_call(client, &call, 1, REPEAT_NEVER, &deadline, status))
         return false;
     if (!client004_is_open(client, &opened))
         return client004_refused(client, "OPEN_CONNECT", opened.outcome, status);
@@ -92,7 +92,7 @@ static bool ask004(struct client004 *client, const struct key_id *stream_id, uin
 
     call.request.get_key = (struct etsi004_get_key){*stream_id, index, 0};
     call.answer.get_key = &got;
-    if (!client004_call(client, &call, 1, 1, REPEAT_NEVER, &deadline, status))
+    if (!client004_call(client, &call, 1, REPEAT_NEVER, &deadline, status))
         return false;
     secret_free(got.key);
     return got.outcome == ETSI004_SUCCESS ||

@@ -98,8 +98,7 @@ static bool ask_for_key(struct kme_session *session, struct call004 *call, struc
     for (;;) {
         int before_ms = deadline_left_ms(&session->deadline), left_ms;
 
-        if (!client004_call(session->client004, call, 1, 1, REPEAT_NEVER, &session->deadline,
-                            status))
+        if (!client004_call(session->client004, call, 1, REPEAT_NEVER, &session->deadline, status))
             return false;
         left_ms = deadline_left_ms(&session->deadline);
         if (!may_pass(call->answer.get_key->outcome) || left_ms <= before_ms - left_ms + PAUSE_MS)

@@ -33,8 +33,7 @@ bool stream004_open(struct kme_session *session, const struct stream004_wish *wi
 
     call.request.open = &open;
     call.answer.open = answer;
-    return client004_call(session->client004, &call, 1, 1, REPEAT_NEVER, &session->deadline,
-                          status);
+    return client004_call(session->client004, &call, 1, REPEAT_NEVER, &session->deadline, status);
 }
 
 bool stream004_is_open(const struct kme_session *session, const struct etsi004_open_answer *answer,
@@ -62,6 +61,6 @@ bool stream004_close(struct kme_session *session, const struct key_id *stream_id
     struct call004 call = {.kind = CALL004_CLOSE};
 
     call.request.close = *stream_id;
-    return client004_call(session->client004, &call, 1, 1, REPEAT_ONCE, &deadline, status) ||
+    return client004_call(session->client004, &call, 1, REPEAT_ONCE, &deadline, status) ||
            status_prefix(status, "the stream is not closed and ends with its TTL");
 }

@@ -76,11 +76,10 @@ struct etsi014_error {
     char detail_text[ETSI014_MESSAGE_MAX_CHARS + 1];
 };
 
-/* The messages that the standard fixes word for word (clauses 5.3, 5.4). */
+/* The messages that the standard fixes word for word (clauses 5.3, 5.4) and that a server
+ * without extensions can send. */
 extern const char etsi014_size_not_multiple_of_8[];
 extern const char etsi014_extension_mandatory_unsupported[];
-extern const char etsi014_extension_mandatory_unmet[];
-extern const char etsi014_extension_optional_unhandled[];
 extern const char etsi014_keys_not_found[];
 
 /* Fills *error in and returns false, for use as `return etsi014_refuse(...)`. */

@@ -9,10 +9,6 @@
 const char etsi014_size_not_multiple_of_8[] = "size shall be a multiple of 8";
 const char etsi014_extension_mandatory_unsupported[] =
     "not all extension_mandatory parameters are supported";
-const char etsi014_extension_mandatory_unmet[] =
-    "not all extension_mandatory request options could be met";
-const char etsi014_extension_optional_unhandled[] =
-    "not all extension_optional request options handled";
 const char etsi014_keys_not_found[] = "one or more keys specified are not found on KME";
 
 bool etsi014_refuse(struct etsi014_error *error, int http_status, const char *format, ...)

@@ -22,8 +22,8 @@ struct lifted_keys {
 /* Replaces the string value of each member named "key" with its ordinal number among them, in
  * decimal, padded with spaces inside the quotes; the text keeps its length. A value that is not
  * canonical base64 (\/ is read as /) leaves a number without a key. False, and *status
- * (OUTCOME_KME), for more than max, or for a member name with a \u escape; what was lifted until then
- * stays in *lifted. */
+ * (OUTCOME_KME), for more than max, or for a member name with a \u escape; what was lifted until
+ * then stays in *lifted. */
 bool key_lift(char *json, size_t length, struct lifted_keys *lifted, struct status *status);
 
 /* The key that now stands in the text as `marker`; the caller owns it then. NULL if there is

@@ -40,19 +40,13 @@ void client004_free(struct client004 *client)
     OPENSSL_free(client);
 }
 
-static bool name_kme(const struct client004 *client, struct status *status)
-{
-    const struct endpoint_address *address = endpoint_address(client->endpoint);
-
-    return status_prefix(status, "KME %s:%s", address->host, address->port);
-}
-
 bool client004_prepare(struct client004 *client, const struct deadline *deadline,
                        struct status *status)
 {
     /* W2 has a connection for each call: there is nothing to keep. */
     return client->dialect == DIALECT004_W2 ||
-           connection_pool_prepare(client->pool, deadline, status) || name_kme(client, status);
+           connection_pool_prepare(client->pool, deadline, status) ||
+           endpoint_blame(client->endpoint, status);
 }
 
 static void put_request(const struct client004 *client, const struct call004 *call,
@@ -110,7 +104,7 @@ static bool take_answer(void *argument, size_t place, const struct etsi004_frame
 static void forget_keys(struct call004 *calls, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (calls[i].kind != CALL004_GET_KEY || calls[i].answer.get_key == NULL)
+        if (calls[i].kind != CALL004_GET_KEY)
             continue;
         secret_free(calls[i].answer.get_key->key);
         calls[i].answer.get_key->key = NULL;
@@ -118,8 +112,7 @@ static void forget_keys(struct call004 *calls, size_t count)
 }
 
 static bool call_one_by_one(struct client004 *client, struct awaited_calls *awaited, size_t count,
-                            size_t awaited_count, const struct deadline *deadline,
-                            struct status *status)
+                            const struct deadline *deadline, struct status *status)
 {
     bool ok = true;
 
@@ -130,16 +123,16 @@ static bool call_one_by_one(struct client004 *client, struct awaited_calls *awai
         put_request(client, &awaited->calls[i], &request);
         ok =
             !request.failed || status_fail(status, OUTCOME_INTERNAL, "out of memory for a request");
-        ok = ok && exchange004_alone(client->pool, &request, i, i < awaited_count ? 1 : 0,
-                                     take_answer, awaited, deadline, status);
+        ok = ok &&
+             exchange004_alone(client->pool, &request, i, take_answer, awaited, deadline, status);
         buf_free(&request);
     }
     return ok;
 }
 
 static bool call_together(struct client004 *client, struct awaited_calls *awaited, size_t count,
-                          size_t awaited_count, enum repeatable repeatable,
-                          const struct deadline *deadline, struct status *status)
+                          enum repeatable repeatable, const struct deadline *deadline,
+                          struct status *status)
 {
     struct buf requests;
     bool ok;
@@ -149,13 +142,13 @@ static bool call_together(struct client004 *client, struct awaited_calls *awaite
         put_request(client, &awaited->calls[i], &requests);
     ok = !requests.failed ||
          status_fail(status, OUTCOME_INTERNAL, "out of memory for %zu requests", count);
-    ok = ok && exchange004(client->pool, &requests, count, awaited_count, repeatable, take_answer,
-                           awaited, deadline, status);
+    ok = ok && exchange004(client->pool, &requests, count, repeatable, take_answer, awaited,
+                           deadline, status);
     buf_free(&requests);
     return ok;
 }
 
-bool client004_call(struct client004 *client, struct call004 *calls, size_t count, size_t awaited,
+bool client004_call(struct client004 *client, struct call004 *calls, size_t count,
                     enum repeatable repeatable, const struct deadline *deadline,
                     struct status *status)
 {
@@ -163,15 +156,15 @@ bool client004_call(struct client004 *client, struct call004 *calls, size_t coun
     bool ok;
 
     for (size_t i = 0; i < count; i++)
-        if (calls[i].kind == CALL004_GET_KEY && calls[i].answer.get_key != NULL)
+        if (calls[i].kind == CALL004_GET_KEY)
             calls[i].answer.get_key->key = NULL;
     ok = client->dialect == DIALECT004_W2
-             ? call_one_by_one(client, &argument, count, awaited, deadline, status)
-             : call_together(client, &argument, count, awaited, repeatable, deadline, status);
+             ? call_one_by_one(client, &argument, count, deadline, status)
+             : call_together(client, &argument, count, repeatable, deadline, status);
     if (ok)
         return true;
     forget_keys(calls, count);
-    return name_kme(client, status);
+    return endpoint_blame(client->endpoint, status);
 }
 
 void client004_post_close(struct client004 *client, const struct key_id *stream_id)
@@ -181,7 +174,7 @@ void client004_post_close(struct client004 *client, const struct key_id *stream_
     buf_init(&request, REQUESTS_MAX_BYTES);
     etsi004_close_put(&request, client->profile, stream_id);
     if (!request.failed)
-        exchange004_post(client->pool, &request);
+        exchange004_post_close(client->pool, &request);
     buf_free(&request);
 }
 
@@ -202,7 +195,7 @@ bool client004_refused(const struct client004 *client, const char *function,
 {
     status_fail(status, outcomes[outcome], "it refused %s: %s", function,
                 etsi004_outcome_text(outcome));
-    return name_kme(client, status);
+    return endpoint_blame(client->endpoint, status);
 }
 
 bool client004_is_open(const struct client004 *client, const struct etsi004_open_answer *answer)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client of one ETSI GS QKD 004 key server: OPEN_CONNECT, GET_KEY and CLOSE (clause 6.1) over
- * kept connections. Several calls can travel together, so that they cost one round trip, and
- * the answers to the last of them need not be waited for.
+ * kept connections. Several calls can travel together, so that they cost one round trip.
  *
  * Thread-safe; no lock is held while it waits. A forked child starts with no connection.
  */
@@ -46,12 +45,11 @@ struct call004 {
     } answer;
 };
 
-enum { CALLS004_MAX = 3 };
+enum { CALLS004_MAX = 2 };
 
-/* Sends all calls at once and waits for the answers to the first `awaited` of them. False when an
- * awaited answer did not come or is malformed (*status names the key server), not when it is a
- * refusal; no key is owned then. */
-bool client004_call(struct client004 *client, struct call004 *calls, size_t count, size_t awaited,
+/* Sends all calls at once and waits for all answers. False when one did not come or is malformed
+ * (*status names the key server), not when it is a refusal; no key is owned then. */
+bool client004_call(struct client004 *client, struct call004 *calls, size_t count,
                     enum repeatable repeatable, const struct deadline *deadline,
                     struct status *status);
 

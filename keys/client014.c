@@ -44,16 +44,11 @@ static const struct endpoint_address *address_of(const struct client014 *client)
     return endpoint_address(client->endpoint);
 }
 
-/* Every failure of a call names the key server, here and nowhere else. */
-static bool name_kme(const struct client014 *client, struct status *status)
-{
-    return status_prefix(status, "KME %s:%s", address_of(client)->host, address_of(client)->port);
-}
-
 bool client014_prepare(struct client014 *client, const struct deadline *deadline,
                        struct status *status)
 {
-    return connection_pool_prepare(client->pool, deadline, status) || name_kme(client, status);
+    return connection_pool_prepare(client->pool, deadline, status) ||
+           endpoint_blame(client->endpoint, status);
 }
 
 static const enum outcome outcome_of_refusal[] = {
@@ -136,7 +131,7 @@ bool client014_get_status(struct client014 *client, const char *peer_sae,
     ok = (call(client, peer_sae, ETSI014_GET_STATUS, NULL, REPEAT_ONCE, deadline, &response, NULL,
                status) &&
           etsi014_status_parse(response.body.data, response.body.length, value, status)) ||
-         name_kme(client, status);
+         endpoint_blame(client->endpoint, status);
     http_response_free(&response);
     return ok;
 }
@@ -196,7 +191,7 @@ bool client014_get_key(struct client014 *client, const char *peer_sae, size_t nu
     ok = (get_container(client, peer_sae, ETSI014_GET_KEY, &body, number, REPEAT_NEVER, deadline,
                         container, refusal, status) &&
           check_keys(container, size_bits, status)) ||
-         name_kme(client, status);
+         endpoint_blame(client->endpoint, status);
     buf_free(&body);
     if (!ok)
         etsi014_container_free(container);
@@ -239,7 +234,7 @@ bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const
     ok = (get_container(client, peer_sae, ETSI014_GET_KEY_IDS, &body, count, REPEAT_ONCE, deadline,
                         container, refusal, status) &&
           check_keys(container, size_bits, status) && sort_by_request(container, ids, status)) ||
-         name_kme(client, status);
+         endpoint_blame(client->endpoint, status);
     buf_free(&body);
     if (!ok)
         etsi014_container_free(container);

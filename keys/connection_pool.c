@@ -9,6 +9,8 @@
 /* The head of an HTTP answer, or one ETSI 004 message, and what one read may add. */
 enum { POOL_PLACES = 16, INPUT_MAX_BYTES = 81920 };
 
+static const int64_t IDLE_MAX_NS = 30 * INT64_C(1000000000);
+
 struct connection_pool {
     struct endpoint *endpoint;
     const struct log *log;
@@ -60,10 +62,16 @@ void connection_pool_free(struct connection_pool *pool)
     OPENSSL_free(pool);
 }
 
+/* Something on the way may forget a connection that says nothing, and swallow what comes next. */
+static bool is_fresh(const struct kept_connection *kept)
+{
+    return monotonic_ns() - kept->idle_since_ns < IDLE_MAX_NS;
+}
+
 /* With unread answers a readable socket says nothing; whoever reads them will notice an end. */
 static bool is_alive(struct kept_connection *kept)
 {
-    return kept->unread_answers > 0 || !connection_is_stale(kept->connection);
+    return is_fresh(kept) && (kept->unread_answers > 0 || !connection_is_stale(kept->connection));
 }
 
 struct kept_connection *connection_pool_take(struct connection_pool *pool)
@@ -107,6 +115,7 @@ struct kept_connection *connection_pool_open(struct connection_pool *pool,
 
 void connection_pool_put(struct connection_pool *pool, struct kept_connection *kept)
 {
+    kept->idle_since_ns = monotonic_ns();
     for (int i = 0; i < POOL_PLACES; i++) {
         struct kept_connection *none = NULL;
 

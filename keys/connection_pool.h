@@ -18,6 +18,7 @@ struct kept_connection {
     struct buf input;      /* octets received and not yet understood */
     size_t unread_answers; /* to requests whose answers nobody waited for */
     pid_t owner;
+    int64_t idle_since_ns;
 };
 
 struct connection_pool;

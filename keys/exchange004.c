@@ -32,6 +32,8 @@ static void consume(struct kept_connection *kept, const struct etsi004_frame *fr
     buf_consume(&kept->input, ETSI004_HEADER_BYTES + frame->payload_bytes);
 }
 
+/* Answers to CLOSE that nobody waited for. Another message in their place is the answer to what
+ * was asked since: the key server does not answer CLOSE. */
 static bool skip_unread(struct kept_connection *kept, const struct deadline *deadline,
                         struct status *status)
 {
@@ -40,6 +42,10 @@ static bool skip_unread(struct kept_connection *kept, const struct deadline *dea
     while (kept->unread_answers > 0) {
         if (!read_frame(kept, &frame, deadline, status))
             return false;
+        if (frame.service != ETSI004_CLOSE_ANSWER) {
+            kept->unread_answers = 0;
+            return true;
+        }
         consume(kept, &frame);
         kept->unread_answers--;
     }
@@ -71,16 +77,16 @@ static void give_back(struct connection_pool *pool, struct kept_connection *kept
         connection_pool_put(pool, kept);
 }
 
-static enum progress read_answers(struct kept_connection *kept, size_t awaited,
-                                  take_answer_fn *take, void *argument,
-                                  const struct deadline *deadline, struct status *status)
+static enum progress read_answers(struct kept_connection *kept, size_t count, take_answer_fn *take,
+                                  void *argument, const struct deadline *deadline,
+                                  struct status *status)
 {
     enum progress progress = SENT;
     struct etsi004_frame frame;
 
     if (!skip_unread(kept, deadline, status))
         return progress;
-    for (size_t place = 0; place < awaited; place++) {
+    for (size_t place = 0; place < count; place++) {
         if (!read_frame(kept, &frame, deadline, status))
             return progress;
         progress = ANSWERING;
@@ -93,26 +99,23 @@ static enum progress read_answers(struct kept_connection *kept, size_t awaited,
 
 /* Takes the connection over. */
 static enum progress attempt(struct connection_pool *pool, struct kept_connection *kept,
-                             const struct buf *requests, size_t count, size_t awaited,
-                             take_answer_fn *take, void *argument, const struct deadline *deadline,
-                             struct status *status)
+                             const struct buf *requests, size_t count, take_answer_fn *take,
+                             void *argument, const struct deadline *deadline, struct status *status)
 {
     enum progress progress = NOTHING_SENT;
 
     if (connection_send(kept->connection, requests->data, requests->length, deadline, status))
-        progress = read_answers(kept, awaited, take, argument, deadline, status);
-    if (progress == ANSWERED) {
-        kept->unread_answers += count - awaited;
+        progress = read_answers(kept, count, take, argument, deadline, status);
+    /* There is no request ID: after a failure a late answer would be taken for the next one. */
+    if (progress == ANSWERED)
         give_back(pool, kept);
-    } else {
-        /* There is no request ID: a late answer would be taken for the next one. */
+    else
         kept_connection_drop(kept);
-    }
     return progress;
 }
 
 bool exchange004(struct connection_pool *pool, const struct buf *requests, size_t count,
-                 size_t awaited, enum repeatable repeatable, take_answer_fn *take, void *argument,
+                 enum repeatable repeatable, take_answer_fn *take, void *argument,
                  const struct deadline *deadline, struct status *status)
 {
     struct kept_connection *kept = take_idle(pool);
@@ -120,31 +123,36 @@ bool exchange004(struct connection_pool *pool, const struct buf *requests, size_
     enum progress progress;
 
     if (kept != NULL) {
-        progress =
-            attempt(pool, kept, requests, count, awaited, take, argument, deadline, &failure);
+        progress = attempt(pool, kept, requests, count, take, argument, deadline, &failure);
         if (progress == ANSWERED)
             return true;
         if (!may_repeat(progress, repeatable, &failure))
             return status_fail(status, failure.outcome, "%s", failure.text);
     }
     kept = connection_pool_open(pool, deadline, status);
-    return kept != NULL && attempt(pool, kept, requests, count, awaited, take, argument, deadline,
-                                   status) == ANSWERED;
+    return kept != NULL &&
+           attempt(pool, kept, requests, count, take, argument, deadline, status) == ANSWERED;
 }
 
-void exchange004_post(struct connection_pool *pool, const struct buf *request)
+void exchange004_post_close(struct connection_pool *pool, const struct buf *request)
 {
     struct kept_connection *kept = take_idle(pool);
     struct deadline deadline = deadline_in_ms(POST_MS);
     struct status status = STATUS_INIT;
 
-    if (kept != NULL)
-        attempt(pool, kept, request, 1, 0, NULL, NULL, &deadline, &status);
+    if (kept == NULL)
+        return;
+    if (connection_send(kept->connection, request->data, request->length, &deadline, &status)) {
+        kept->unread_answers++;
+        connection_pool_put(pool, kept);
+    } else {
+        kept_connection_drop(kept);
+    }
 }
 
 bool exchange004_alone(struct connection_pool *pool, const struct buf *request, size_t place,
-                       size_t awaited, take_answer_fn *take, void *argument,
-                       const struct deadline *deadline, struct status *status)
+                       take_answer_fn *take, void *argument, const struct deadline *deadline,
+                       struct status *status)
 {
     struct kept_connection *kept = connection_pool_open(pool, deadline, status);
     struct etsi004_frame frame;
@@ -153,8 +161,7 @@ bool exchange004_alone(struct connection_pool *pool, const struct buf *request, 
     if (kept == NULL)
         return false;
     ok = connection_send(kept->connection, request->data, request->length, deadline, status) &&
-         (awaited == 0 ||
-          (read_frame(kept, &frame, deadline, status) && take(argument, place, &frame, status)));
+         read_frame(kept, &frame, deadline, status) && take(argument, place, &frame, status);
     kept_connection_drop(kept);
     return ok;
 }

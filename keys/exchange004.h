@@ -14,21 +14,19 @@
 typedef bool take_answer_fn(void *argument, size_t place, const struct etsi004_frame *frame,
                             struct status *status);
 
-/* Sends `requests`, which hold `count` messages, and passes the first `awaited` answers on; the
- * others are read at the connection's next use. Answers come in the order of requests. The
- * status does not name the key server; callers do. */
+/* Sends `requests`, which hold `count` messages, and passes the answers on, which come in the same
+ * order. The status does not name the key server; callers do. */
 bool exchange004(struct connection_pool *pool, const struct buf *requests, size_t count,
-                 size_t awaited, enum repeatable repeatable, take_answer_fn *take, void *argument,
+                 enum repeatable repeatable, take_answer_fn *take, void *argument,
                  const struct deadline *deadline, struct status *status);
 
-/* Sends `request`, one message, over an idle connection if there is one, and reads no answer. For
- * what may as well not arrive. */
-void exchange004_post(struct connection_pool *pool, const struct buf *request);
+/* Sends CLOSE over an idle connection if there is one. Its answer is read, and passed over, at the
+ * connection's next use. */
+void exchange004_post_close(struct connection_pool *pool, const struct buf *request);
 
-/* One message over a connection of its own, for key servers that serve one each. With `awaited`
- * 0 the answer is not read. */
+/* One message over a connection of its own, for key servers that serve one each. */
 bool exchange004_alone(struct connection_pool *pool, const struct buf *request, size_t place,
-                       size_t awaited, take_answer_fn *take, void *argument,
-                       const struct deadline *deadline, struct status *status);
+                       take_answer_fn *take, void *argument, const struct deadline *deadline,
+                       struct status *status);
 
 #endif

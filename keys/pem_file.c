@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { READ_CHUNK_BYTES = 4096 };
@@ -29,6 +30,13 @@ static bool read_all(int fd, struct buf *into)
     }
 }
 
+static bool is_file(int fd)
+{
+    struct stat properties;
+
+    return fstat(fd, &properties) == 0 && S_ISREG(properties.st_mode);
+}
+
 bool pem_file_read(const char *setting, const char *path, struct buf *into, struct status *status)
 {
     bool ok;
@@ -36,12 +44,15 @@ bool pem_file_read(const char *setting, const char *path, struct buf *into, stru
 
     if (path == NULL || *path == '\0')
         return status_fail(status, OUTCOME_CONFIG, "%s is not set: it names a PEM file", setting);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would block the program */
     if (fd < 0)
         return status_fail(status, OUTCOME_CONFIG, "%s: cannot open '%s': %s", setting, path,
                            strerror(errno));
-    ok = read_all(fd, into) || status_fail(status, OUTCOME_CONFIG, "%s: cannot read '%s': %s",
-                                           setting, path, strerror(errno));
+    ok = is_file(fd) ||
+         status_fail(status, OUTCOME_CONFIG, "%s: '%s' is not a regular file", setting, path);
+    ok =
+        ok && (read_all(fd, into) || status_fail(status, OUTCOME_CONFIG, "%s: cannot read '%s': %s",
+                                                 setting, path, strerror(errno)));
     close(fd);
     if (ok && memmem(into->data, into->length, "-----BEGIN ", 11) == NULL)
         ok = status_fail(status, OUTCOME_CONFIG, "%s: '%s' is not a PEM file", setting, path);

@@ -79,9 +79,9 @@ static bool take_saes(struct settings *settings, const char *const *values)
     return true;
 }
 
-static bool take_initiator(struct settings *settings, const char *value, enum endpoint_api api)
+static bool take_initiator(struct settings *settings, const char *value)
 {
-    settings->initiator = api == ENDPOINT_ETSI004 ? INITIATOR_CLIENT : INITIATOR_SERVER;
+    settings->initiator = settings->api == ENDPOINT_ETSI004 ? INITIATOR_CLIENT : INITIATOR_SERVER;
     if (value == NULL)
         return true;
     if (strcmp(value, "client") == 0)
@@ -218,9 +218,8 @@ static void take_all(struct settings *settings, const char *const *values)
     struct endpoint_address address;
 
     if (take_kme(settings, values[SETTING_KME], &address) && take_saes(settings, values) &&
-        take_initiator(settings, values[SETTING_INITIATOR], address.api) &&
-        check_initiator(settings) && take_etsi004(settings, values) &&
-        take_timeout(settings, values[SETTING_TIMEOUT_MS]))
+        take_initiator(settings, values[SETTING_INITIATOR]) && check_initiator(settings) &&
+        take_etsi004(settings, values) && take_timeout(settings, values[SETTING_TIMEOUT_MS]))
         take_endpoint(settings, values, &address);
 }
 

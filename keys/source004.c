@@ -138,6 +138,16 @@ static struct secret *take_key(struct work *work)
     return key;
 }
 
+/* A stream that was opened otherwise than asked for is of no use, and is closed. */
+static bool check_reserved(struct source004 *source, const struct work *work, struct status *status)
+{
+    if (check_opened(source, work, status))
+        return true;
+    if (client004_is_open(source->client, &work->opened))
+        client004_post_close(source->client, &work->opened.stream_id);
+    return false;
+}
+
 static bool reserve004(void *state, const struct deadline *deadline, struct key_ref *ref,
                        struct secret **key, struct status *status)
 {
@@ -150,8 +160,8 @@ static bool reserve004(void *state, const struct deadline *deadline, struct key_
     if (ok) {
         call.request.open = &work->open;
         call.answer.open = &work->opened;
-        ok = client004_call(source->client, &call, 1, 1, REPEAT_NEVER, deadline, status) &&
-             check_opened(source, work, status);
+        ok = client004_call(source->client, &call, 1, REPEAT_NEVER, deadline, status) &&
+             check_reserved(source, work, status);
     }
     if (ok) {
         *ref = (struct key_ref){.kind = KEY_REF_ETSI004, .id = work->opened.stream_id};
@@ -206,7 +216,7 @@ static bool get_with_retries(struct source004 *source, const struct key_ref *ref
     struct retry retry = retry_begin();
 
     do {
-        if (!client004_call(source->client, &call, 1, 1, REPEAT_ONCE, deadline, status))
+        if (!client004_call(source->client, &call, 1, REPEAT_ONCE, deadline, status))
             return false;
     } while (make_room(&call, &work->got) ||
              (may_pass(work->got.outcome) && retry_pause(&retry, deadline)));
@@ -236,7 +246,7 @@ static bool join_and_get(struct source004 *source, const struct key_ref *ref,
     calls[0].request.open = &work->open;
     calls[0].answer.open = &work->opened;
     work->open.stream_id = ref->id;
-    if (!client004_call(source->client, calls, 2, 2, REPEAT_ONCE, deadline, status) ||
+    if (!client004_call(source->client, calls, 2, REPEAT_ONCE, deadline, status) ||
         !check_opened(source, work, status))
         return false;
     /* A stream that was joined, whose key was not there at once or is there for another asking. */
@@ -255,7 +265,10 @@ static bool claim004(void *state, const struct key_ref *ref, const struct deadli
 
     if (ok)
         *key = take_key(work);
-    client004_post_close(source->client, &ref->id);
+    /* Not a stream that we were refused: it may be one of our own, whose ID a stranger repeated.
+     * Without an answer this is SUCCESS. */
+    if (work != NULL && client004_is_open(source->client, &work->opened))
+        client004_post_close(source->client, &ref->id);
     free_work(work);
     return ok;
 }

@@ -132,17 +132,17 @@ static bool handshake(struct connection *connection, const struct deadline *dead
     }
 }
 
-static struct connection *wrap(struct endpoint *endpoint, int fd, struct status *status)
+static struct connection *wrap(struct tls_context *tls, const char *host, int fd,
+                               struct status *status)
 {
-    struct tls_context *tls = endpoint_tls(endpoint, status);
-    struct connection *connection = tls != NULL ? OPENSSL_zalloc(sizeof(*connection)) : NULL;
+    struct connection *connection = OPENSSL_zalloc(sizeof(*connection));
 
     if (connection == NULL) {
         status_fail(status, OUTCOME_INTERNAL, "out of memory for a connection");
         return NULL;
     }
     connection->fd = fd;
-    connection->ssl = tls_context_client(tls, fd, endpoint_address(endpoint)->host, status);
+    connection->ssl = tls_context_client(tls, fd, host, status);
     if (connection->ssl != NULL)
         return connection;
     OPENSSL_free(connection);
@@ -152,19 +152,20 @@ static struct connection *wrap(struct endpoint *endpoint, int fd, struct status 
 struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,
                                    struct status *status)
 {
+    const struct endpoint_address *address = endpoint_address(endpoint);
+    struct tls_context *tls = endpoint_tls(endpoint, status);
     struct connection *connection = NULL;
     struct resolved resolved;
     struct error_queue *taken;
     int fd;
 
-    if (endpoint_tls(endpoint, status) == NULL ||
-        !resolve(endpoint_address(endpoint), &resolved, deadline, status))
+    if (tls == NULL || !resolve(address, &resolved, deadline, status))
         return NULL;
     fd = connect_any(&resolved, deadline, status);
     if (fd < 0)
         return NULL;
     taken = error_queue_take();
-    connection = wrap(endpoint, fd, status);
+    connection = wrap(tls, address->host, fd, status);
     if (connection == NULL)
         close(fd);
     else if (!handshake(connection, deadline, status)) {

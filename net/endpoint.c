@@ -57,6 +57,11 @@ const struct endpoint_address *endpoint_address(const struct endpoint *endpoint)
     return &endpoint->address;
 }
 
+bool endpoint_blame(const struct endpoint *endpoint, struct status *status)
+{
+    return status_prefix(status, "KME %s:%s", endpoint->address.host, endpoint->address.port);
+}
+
 struct tls_context *endpoint_tls(struct endpoint *endpoint, struct status *status)
 {
     struct tls_context *tls = atomic_load(&endpoint->tls), *none = NULL;

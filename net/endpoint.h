@@ -46,6 +46,9 @@ void endpoint_free(struct endpoint *endpoint);
 
 const struct endpoint_address *endpoint_address(const struct endpoint *endpoint);
 
+/* Puts "KME HOST:PORT: " before the sentence of a failed status; returns false. */
+bool endpoint_blame(const struct endpoint *endpoint, struct status *status);
+
 struct tls_context;
 
 /* The TLS context of connections to here, borrowed. NULL, and *status filled in

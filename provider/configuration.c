@@ -46,6 +46,14 @@ bool configuration_read(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *cor
     return get_params != NULL && get_params(handle, params) && configuration->provider_name != NULL;
 }
 
+bool configuration_has_no_code_point(const struct configuration *configuration)
+{
+    for (int i = 0; i < GROUP_COUNT; i++)
+        if (configuration->code_points[i] != NULL)
+            return false;
+    return true;
+}
+
 static bool parse_code_point(const char *name, const char *text, uint16_t *code_point,
                              struct status *fault)
 {

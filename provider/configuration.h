@@ -23,6 +23,8 @@ struct configuration {
 bool configuration_read(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core,
                         struct configuration *configuration);
 
+bool configuration_has_no_code_point(const struct configuration *configuration);
+
 /* Defaults, and what codepoint-GROUP says instead. A value that is no number, names a group of
  * others, or is given to two of ours becomes the fault (if there is none yet) and is not used. */
 void configuration_code_points(const struct configuration *configuration,

@@ -9,6 +9,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include "provider/clash.h"
 #include "provider/configuration.h"
 
 enum { AVAILABLE_KNOWN = 1 << 30 };
@@ -38,17 +39,13 @@ static bool find_core(struct context *context, const OSSL_CORE_HANDLE *handle,
            context->errors.vset_error != NULL;
 }
 
-/* Inner algorithms come from any other provider, never from us. */
-static bool make_inner_library(struct context *context, const OSSL_DISPATCH *core,
-                               const char *own_name)
+/* Inner algorithms come from any other provider, never from us: our algorithms have this property
+ * whatever name we were activated under. */
+static bool make_inner_library(struct context *context, const OSSL_DISPATCH *core)
 {
-    int length = snprintf(context->inner_properties, sizeof(context->inner_properties),
-                          "provider!=%s", own_name);
-
     context->inner.context = OSSL_LIB_CTX_new_child(context->errors.handle, core);
-    context->inner.properties = context->inner_properties;
-    return context->inner.context != NULL && length > 0 &&
-           (size_t)length < sizeof(context->inner_properties);
+    context->inner.properties = "provider!=qkd";
+    return context->inner.context != NULL;
 }
 
 /* A word about logging that went wrong has no other place to go than standard error. */
@@ -89,7 +86,9 @@ static bool configure(struct context *context, const struct configuration *confi
         if (context->source == NULL)
             return false;
     }
-    if (!settings_absent(context->settings))
+    context->absent =
+        settings_absent(context->settings) && configuration_has_no_code_point(configuration);
+    if (!context->absent)
         note_fault(context);
     return true;
 }
@@ -103,7 +102,8 @@ struct context *context_new(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH 
         return NULL;
     atomic_init(&context->available, 0);
     if (find_core(context, handle, core) && configuration_read(handle, core, &configuration) &&
-        make_inner_library(context, core, configuration.provider_name)) {
+        make_inner_library(context, core)) {
+        context->name = configuration.provider_name;
         context->log = open_log();
         if (configure(context, &configuration))
             return context;
@@ -123,16 +123,32 @@ void context_free(struct context *context)
     OPENSSL_free(context);
 }
 
+static bool is_ours_to_offer(struct context *context, enum group_index index)
+{
+    struct clash clash;
+
+    if (!inner_is_available(&context->inner, &groups[index]))
+        return false;
+    if (!clash_find(context->inner.context, context->name, context->code_points[index], &clash))
+        return true;
+    log_line(context->log, LOG_LEVEL_ERROR,
+             "%s is not offered: provider %s has its number 0x%04X for %s, which libssl might use "
+             "instead, without QKD; set codepoint-%s at both ends",
+             groups[index].name, clash.provider, context->code_points[index], clash.group,
+             groups[index].name);
+    return false;
+}
+
 bool context_offers(struct context *context, enum group_index index)
 {
     uint32_t available = atomic_load(&context->available);
 
-    if (settings_absent(context->settings))
+    if (context->absent)
         return false;
     if (available == 0) {
         available = AVAILABLE_KNOWN;
         for (int i = 0; i < GROUP_COUNT; i++)
-            if (inner_is_available(&context->inner, &groups[i]))
+            if (is_ours_to_offer(context, (enum group_index)i))
                 available |= 1U << i;
         atomic_store(&context->available, available);
     }

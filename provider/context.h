@@ -19,16 +19,15 @@
 #include "provider/inner.h"
 #include "provider/reasons.h"
 
-enum { INNER_PROPERTIES_BYTES = 80 };
-
 struct context {
     struct error_sink errors;
     struct inner_library inner; /* a child of the application's library context */
-    char inner_properties[INNER_PROPERTIES_BYTES];
-    struct log *log; /* NULL without QKD_LOG */
+    const char *name;           /* under which we were activated; the core's */
+    struct log *log;            /* NULL without QKD_LOG */
     struct settings *settings;
     struct source *source; /* NULL when there is a fault */
     uint16_t code_points[GROUP_COUNT];
+    bool absent; /* nothing of ours is configured: nobody asked for QKD */
     /* The first mistake in the configuration; with one, everything is advertised as usual and
      * every use fails with this sentence. OpenSSL ignores a provider that fails to load, and the
      * application would go on without QKD. */
@@ -41,7 +40,8 @@ struct context {
 struct context *context_new(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core);
 void context_free(struct context *context);
 
-/* Whether the group is offered to TLS in this process. */
+/* Whether the group is offered to TLS in this process: its inner algorithm is there, and no other
+ * provider has its number. Decided at first use. */
 bool context_offers(struct context *context, enum group_index index);
 
 /* Raises the failure with the group's name and the peer's before its sentence, and logs it.

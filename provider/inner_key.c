@@ -84,7 +84,7 @@ EVP_PKEY *inner_generate(const struct inner_library *library, const struct group
 
 /* An uncompressed point as a key on the group's curve; NULL when it is not on it. */
 static EVP_PKEY *import_point(const struct inner_library *library, const struct group *group,
-                              const uint8_t *octets, size_t length)
+                              const uint8_t *octets, size_t length, struct status *status)
 {
     char curve[CURVE_NAME_BYTES] = "";
     uint8_t point[POINT_MAX_BYTES];
@@ -92,8 +92,11 @@ static EVP_PKEY *import_point(const struct inner_library *library, const struct 
     EVP_PKEY_CTX *ctx;
     EVP_PKEY *key = NULL;
 
-    if (length == 0 || length > sizeof(point) || octets[0] != POINT_UNCOMPRESSED)
+    if (length == 0 || length > sizeof(point) || octets[0] != POINT_UNCOMPRESSED) {
+        status_fail(status, OUTCOME_PEER, "its %s public key is no uncompressed point",
+                    group->inner_names[0]);
         return NULL;
+    }
     /* OSSL_PARAM takes what is not const. */
     memcpy(point, octets, length);
     memcpy(curve, group->curve, strnlen(group->curve, sizeof(curve) - 1));
@@ -111,14 +114,14 @@ static EVP_PKEY *import_point(const struct inner_library *library, const struct 
 }
 
 static EVP_PKEY *import(const struct inner_library *library, const struct group *group,
-                        const uint8_t *octets, size_t length)
+                        const uint8_t *octets, size_t length, struct status *status)
 {
     const char *name = usable_name(library, group);
 
     if (name == NULL)
         return NULL;
     if (group->curve != NULL)
-        return import_point(library, group, octets, length);
+        return import_point(library, group, octets, length, status);
     return EVP_PKEY_new_raw_public_key_ex(library->context, name, library->properties, octets,
                                           length);
 }
@@ -134,7 +137,7 @@ EVP_PKEY *inner_import(const struct inner_library *library, const struct group *
         return NULL;
     }
     ERR_set_mark();
-    key = import(library, group, octets, length);
+    key = import(library, group, octets, length, status);
     if (key == NULL)
         inner_fail(status, OUTCOME_PEER, group, "reading the public key");
     ERR_pop_to_mark();

@@ -111,28 +111,32 @@ static EVP_PKEY *share_inner(EVP_PKEY *inner)
     return inner != NULL && EVP_PKEY_up_ref(inner) ? inner : NULL;
 }
 
-struct key *key_copy(const struct key *key, bool with_private)
+/* Copies the whole object; what it refers to is shared. */
+static bool copy_into(struct key *copy, const struct key *key, struct status *status)
+{
+    copy->share = OPENSSL_memdup(key->share, key->share_length);
+    copy->inner = share_inner(key->inner);
+    if (copy->share == NULL || copy->inner == NULL)
+        return out_of_memory(status);
+    copy->share_length = key->share_length;
+    copy->key_id = key->key_id;
+    copy->offer = offer_share(key->offer);
+    copy->state = key->state;
+    return true;
+}
+
+struct key *key_copy(const struct key *key, bool with_private, struct status *status)
 {
     struct key *copy = key_new(key->context, (enum group_index)(key->group - groups));
-    struct status status = STATUS_INIT;
+    bool ok = copy != NULL || out_of_memory(status);
 
-    if (copy == NULL || key->state == KEY_EMPTY)
-        return copy;
     /* A public copy of a private key is made from the share, as the peer would make it. */
-    if (key->state == KEY_PRIVATE && !with_private) {
-        if (key_set_share(copy, key->share, key->share_length, &status))
-            return copy;
-        key_free(copy);
-        return NULL;
-    }
-    copy->key_id = key->key_id;
-    copy->inner = share_inner(key->inner);
-    copy->offer = offer_share(key->offer);
-    if (copy->inner == NULL ||
-        !make_share(copy, key->share, key->share_length - KEY_ID_BYTES, &status)) {
-        key_free(copy);
-        return NULL;
-    }
-    copy->state = key->state;
-    return copy;
+    if (ok && key->state == KEY_PRIVATE && !with_private)
+        ok = key_set_share(copy, key->share, key->share_length, status);
+    else if (ok && key->state != KEY_EMPTY)
+        ok = copy_into(copy, key, status);
+    if (ok)
+        return copy;
+    key_free(copy);
+    return NULL;
 }

@@ -41,7 +41,7 @@ bool key_generate(struct key *key, struct status *status);
 bool key_set_share(struct key *key, const uint8_t *share, size_t length, struct status *status);
 
 /* A copy without the private half unless `with_private`. Both share one offer, which is spent
- * once. NULL when out of memory. */
-struct key *key_copy(const struct key *key, bool with_private);
+ * once. NULL, and *status, on failure. */
+struct key *key_copy(const struct key *key, bool with_private, struct status *status);
 
 #endif

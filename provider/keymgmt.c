@@ -85,18 +85,22 @@ static void *keymgmt_dup(const void *vkey, int selection)
 {
     const struct key *key = vkey;
     enum group_index index = (enum group_index)(key->group - groups);
+    struct status status = STATUS_INIT;
     struct key *copy;
 
     if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0)
         return make_key(key->context, index);
-    copy = key_copy(key, (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0);
-    return copy != NULL ? copy : raise_memory(key->context, index);
+    copy = key_copy(key, (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0, &status);
+    if (copy == NULL)
+        CONTEXT_RAISE(key->context, key->group, &status);
+    return copy;
 }
 
-/* NIST's categories 1, 3 and 5 stand for the strength of AES with 128, 192 and 256 bits. */
+/* NIST's categories 1, 3 and 5 stand for the strength of AES with 128, 192 and 256 bits; 0 for
+ * what a quantum computer breaks, since nothing is claimed for QKD. */
 static int security_category(const struct group *group)
 {
-    return (int)(group->security_bits / 64) * 2 - 3;
+    return group->kind == INNER_ECDH ? 0 : (int)(group->security_bits / 64) * 2 - 3;
 }
 
 static int set_int(OSSL_PARAM *params, const char *name, size_t value)
@@ -104,6 +108,13 @@ static int set_int(OSSL_PARAM *params, const char *name, size_t value)
     OSSL_PARAM *param = OSSL_PARAM_locate(params, name);
 
     return param == NULL || OSSL_PARAM_set_int(param, (int)value);
+}
+
+/* Left unset where only the inner algorithm's provider knows it. */
+static int set_max_size(OSSL_PARAM *params, const struct group *group)
+{
+    return group->ciphertext_bytes == 0 ||
+           set_int(params, OSSL_PKEY_PARAM_MAX_SIZE, share_bytes(group->ciphertext_bytes));
 }
 
 static int set_share(OSSL_PARAM *params, const char *name, const struct key *key)
@@ -125,9 +136,7 @@ static int keymgmt_get_params(void *vkey, OSSL_PARAM *params)
     return set_int(params, OSSL_PKEY_PARAM_BITS, group->bits) &&
            set_int(params, OSSL_PKEY_PARAM_SECURITY_BITS, group->security_bits) &&
            set_int(params, SECURITY_CATEGORY, (size_t)security_category(group)) &&
-           set_int(params, OSSL_PKEY_PARAM_MAX_SIZE,
-                   group->ciphertext_bytes != 0 ? share_bytes(group->ciphertext_bytes)
-                                                : key->share_length) &&
+           set_max_size(params, group) &&
            set_share(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, key) &&
            set_share(params, OSSL_PKEY_PARAM_PUB_KEY, key);
 }
@@ -203,7 +212,12 @@ static int keymgmt_import(void *vkey, int selection, const OSSL_PARAM *params)
     }
     if ((selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY) == 0)
         return 1;
-    return param != NULL && take_share(key, param);
+    if (param == NULL) {
+        RAISE(&key->context->errors, REASON_KEY_USE, "group %s: no public key to import",
+              key->group->name);
+        return 0;
+    }
+    return take_share(key, param);
 }
 
 static const OSSL_PARAM *keymgmt_public_types(int selection)

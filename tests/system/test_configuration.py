@@ -4,7 +4,7 @@ configuration works where it is harmful to be naive."""
 import pathlib
 import unittest
 
-from harness import (OPENSSL35, SYSTEM_OPENSSL, Lab, Server, delivered, handshake_keys, metric,
+from harness import (BUILD, OPENSSL35, SYSTEM_OPENSSL, Lab, Server, delivered, handshake_keys, metric,
                      run_client)
 
 GROUP = "qkd_x25519mlkem768"
@@ -23,7 +23,7 @@ MISTAKES = (
     ("a missing key", {"key": "/nonexistent.key"}, "key: cannot open '/nonexistent.key'"),
     ("no CA", {"ca": None}, "ca is not set"),
     ("a CA that is no PEM file", {"ca": "/etc/hostname"}, "ca: '/etc/hostname' is not a PEM file"),
-    ("a folder as CA", {"ca": "/tmp"}, "ca: cannot read '/tmp'"),
+    ("a folder as CA", {"ca": "/tmp"}, "ca: '/tmp' is not a regular file"),
     ("an initiator that is none", {"initiator": "both"},
      "initiator = 'both' is neither client nor server"),
     ("a time that is none", {"timeout_ms": "1s"}, "timeout-ms = '1s' is not a number"),
@@ -105,6 +105,23 @@ class Mistakes(unittest.TestCase):
         with Server(self.lab, "-groups", f"{GROUP}:X25519") as server:
             client = run_client(self.lab, server.port, conf=path)
             self.assertFalse(client.connected, str(client))
+
+    def test_a_number_that_another_provider_has_too_is_no_handshake_without_qkd(self):
+        """Whichever of the two comes first in the file: libssl goes by the number."""
+        module = BUILD / "tests" / "bin" / "foreign.so"
+        section = f"\n[foreign]\nmodule = {module}\nactivate = 1\n"
+        for line in ("foreign = foreign\nqkd = qkd_provider", "qkd = qkd_provider\nforeign = foreign"):
+            paths = {}
+            for name in ("alice", "bob"):
+                path = pathlib.Path(self.lab.conf_with(name, groups=GROUP))
+                path.write_text(path.read_text(encoding="utf-8").replace(
+                    "qkd = qkd_provider", line) + section, encoding="utf-8")
+                paths[name] = path
+            with Server(self.lab, "-groups", "X25519") as server:
+                client = run_client(self.lab, server.port, conf=paths["alice"])
+                self.assertFalse(client.connected, str(client))
+                self.assertIn("qkd_x25519mlkem768 is not offered: provider foreign has its number "
+                              "0xFE18 for foreign_group", client.log)
 
     def test_a_provider_without_any_setting_offers_no_group(self):
         remove = ("sae", "peer", "kme", "cert", "key", "ca", "initiator", "timeout-ms")

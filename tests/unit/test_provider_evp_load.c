@@ -42,7 +42,7 @@ static const struct {
     {"timeout-ms = soon", "timeout-ms = 'soon' is not a number"},
     {"initiator = both", "initiator = 'both' is neither client nor server"},
     {"cert = /nonexistent/cert.pem", "cert: cannot open '/nonexistent/cert.pem'"},
-    {"ca = /dev/null", "ca: '/dev/null' is not a PEM file"},
+    {"ca = /dev/null", "ca: '/dev/null' is not a regular file"},
     {"kme = http://localhost", "kme: 'http://localhost' is neither"},
     {"peer = alice", "sae and peer are both 'alice'"},
     {"codepoint-qkd_x25519 = 29", "codepoint-qkd_x25519 = '29' is not a number"},
