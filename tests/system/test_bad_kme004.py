@@ -238,6 +238,25 @@ class Client004(unittest.TestCase):
             self.handshake(kme, server)
             wait_until(lambda: kme.count(CLOSE) == 4, "both ends close after a refusal")
 
+    def test_c04_18_a_stream_that_we_were_refused_is_not_closed(self):
+        """It may be one of our own, whose ID a stranger repeated to our server."""
+        with FakeKme004(self.lab, self.switch) as kme, FakeKme004(self.lab) as other, \
+                Server(self.lab, conf=self.conf("bob", kme)) as server:
+            self.switch.to = only_for(OPEN, refuse(IN_USE), joins=True)
+            client, _ = self.handshake(other, server)
+            self.assertFalse(client.connected)
+            wait_until(lambda: kme.count(GET_KEY) == 1, "both calls at the key server")
+            self.switch.to = good
+            self.assertFalse(self.handshake(other, server)[0].connected)
+            self.assertNotIn((CLOSE, kme.calls[0][1]), kme.calls)
+
+    def test_a_server_that_never_answers_close_is_understood(self):
+        with FakeKme004(self.lab, lambda call: None if call.service == CLOSE else good(call)) \
+                as kme, Server(self.lab, conf=self.conf("bob", kme)) as server:
+            for _ in range(4):
+                client, _ = self.handshake(kme, server)
+                self.assertTrue(client.connected, f"{client}{server.stderr()}")
+
     def test_c04_18_a_stream_that_was_offered_in_vain_is_closed(self):
         with FakeKme004(self.lab) as kme, \
                 Server(self.lab, "-groups", "X25519", conf=self.conf("bob", kme)) as server:

@@ -156,6 +156,29 @@ static void writer(int number)
     _exit(0);
 }
 
+static void a_pipe_without_a_reader_raises_no_signal(void **state)
+{
+    int status, ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    if (fork() == 0) {
+        struct status failure = STATUS_INIT;
+        struct log *log;
+
+        close(ends[0]);
+        dup2(ends[1], STDERR_FILENO);
+        log = log_open("info", "test", &failure);
+        log_line(log, LOG_LEVEL_INFO, "nobody reads this");
+        log_close(log);
+        _exit(0);
+    }
+    close(ends[0]);
+    close(ends[1]);
+    assert_true(wait(&status) > 0);
+    assert_true(WIFEXITED(status));
+}
+
 static void processes_do_not_tear_each_others_lines(void **state)
 {
     int lines = 0, status;
@@ -210,6 +233,7 @@ int main(void)
         cmocka_unit_test(the_file_is_for_its_owner_alone_and_appended_to),
         cmocka_unit_test(a_line_has_time_program_process_and_level),
         cmocka_unit_test(what_is_not_printable_is_replaced_and_a_long_text_cut),
+        cmocka_unit_test(a_pipe_without_a_reader_raises_no_signal),
         cmocka_unit_test(processes_do_not_tear_each_others_lines),
         cmocka_unit_test(no_log_drops_everything),
     };
