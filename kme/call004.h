@@ -47,6 +47,7 @@ struct connection004 {
     enum etsi004_profile profile;
     bool spoke; /* the profile is what was last spoken here */
     bool advancing, ending;
+    struct key_id refused; /* the ID that OPEN_CONNECT was refused for last; or zeros */
     struct attachment004 attachment;
     struct call004 call;
     LIST_ENTRY(connection004) next;

@@ -154,8 +154,12 @@ void get_key004(struct call004 *call)
     const char *caller = call004_caller(call);
     struct stream004 *stream = streams004_find(call->connection->service->streams, &call->id);
 
+    /* A GET_KEY that was sent behind an OPEN_CONNECT which failed must not use the caller's own
+     * stream: an SAE may be led to name it by a stranger who repeats its ID. */
     if (caller == NULL || stream == NULL || strcmp(stream->local, caller) != 0 ||
-        !state004_is_open_here(stream->state)) {
+        !state004_is_open_here(stream->state) ||
+        (stream->attachment != &call->connection->attachment &&
+         key_id_equal(&call->id, &call->connection->refused))) {
         refuse(call, ETSI004_PEER_NOT_CONNECTED);
         return;
     }

@@ -26,6 +26,7 @@ static void answer(struct call004 *call, enum etsi004_outcome outcome,
     if (stream != NULL) {
         answer.qos = stream->qos;
         answer.stream_id = stream->id;
+        memset(&call->connection->refused, 0, sizeof(call->connection->refused));
     }
     call004_answer_open(call, &answer);
 }
@@ -34,6 +35,7 @@ static void refuse(struct call004 *call, enum etsi004_outcome outcome, const cha
 {
     log_line(call->connection->service->env->log, LOG_LEVEL_DEBUG,
              "OPEN_CONNECT of '%s' is refused: %s", call->connection->identity, why);
+    call->connection->refused = call->id;
     answer(call, outcome, NULL);
 }
 

@@ -2,7 +2,9 @@
 #include "net/resolve.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <ares.h>
@@ -82,24 +84,49 @@ static bool judge(const struct query *query, const struct endpoint_address *name
     return true;
 }
 
-/* An IPv4 address is looked up as an IPv6 name, too, unless it is the only family asked for. */
-static int family_of(const char *host)
+/* Adds the address if the text is one, IPv4 or IPv6. */
+static bool add_address(struct resolved *resolved, const char *text, const char *port)
 {
-    struct in_addr ipv4;
+    struct sockaddr_storage *to = &resolved->entries[resolved->count].address;
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = ipv4.sin_port};
+    socklen_t length = 0;
 
-    return inet_pton(AF_INET, host, &ipv4) == 1 ? AF_INET : AF_UNSPEC;
+    if (inet_pton(AF_INET, text, &ipv4.sin_addr) == 1) {
+        length = sizeof(ipv4);
+        memcpy(to, &ipv4, length);
+    } else if (inet_pton(AF_INET6, text, &ipv6.sin6_addr) == 1) {
+        length = sizeof(ipv6);
+        memcpy(to, &ipv6, length);
+    }
+    if (length == 0)
+        return false;
+    resolved->entries[resolved->count++].length = length;
+    return true;
+}
+
+/* What needs no look-up: addresses, and localhost, which always means this machine (RFC 6761,
+ * section 6.3) and must not depend on a hosts file. */
+static bool resolve_at_once(const struct endpoint_address *name, struct resolved *resolved)
+{
+    if (strcmp(name->host, "localhost") == 0)
+        return add_address(resolved, "127.0.0.1", name->port) &&
+               add_address(resolved, "::1", name->port);
+    return add_address(resolved, name->host, name->port);
 }
 
 bool resolve(const struct endpoint_address *name, struct resolved *resolved,
              const struct deadline *deadline, struct status *status)
 {
-    struct ares_addrinfo_hints hints = {.ai_family = family_of(name->host),
-                                        .ai_socktype = SOCK_STREAM};
+    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct query query = {.resolved = resolved};
     ares_channel channel;
     bool ok;
 
     resolved->count = 0;
+    if (resolve_at_once(name, resolved))
+        return true;
     if (ares_init(&channel) != ARES_SUCCESS)
         return status_fail(status, OUTCOME_INTERNAL, "cannot set up name resolution for '%s'",
                            name->host);

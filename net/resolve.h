@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Host names to addresses within a deadline (hosts file, then DNS). getaddrinfo(3) has no
- * deadline, and a handshake must not wait for a name server that does not answer.
+ * Host names to addresses within a deadline (hosts file, then DNS; localhost is known).
+ * getaddrinfo(3) has no deadline, and a handshake must not wait for a name server that does not
+ * answer.
  */
 #ifndef QKD_NET_RESOLVE_H
 #define QKD_NET_RESOLVE_H

@@ -116,6 +116,20 @@ class Refusals004(unittest.TestCase):
                 used = next(share for kind, share in proxy.shares if kind == CLIENT_HELLO)[-ID:]
             self.attempt(server, lambda share: share[:-ID] + used, "it refused")
 
+    def test_our_own_stream_is_not_disturbed_by_a_stranger_who_repeats_its_id_to_us(self):
+        """alice's server is sent the ID of alice's client before bob's server sees it."""
+        conf = self.lab.conf("alice")
+        with Server(self.lab) as server, Server(self.lab, conf=conf) as own_server:
+            def repeat(share):
+                with Proxy(own_server.port, client=lambda own: own[:-ID] + share[-ID:]) as proxy:
+                    stranger = run_client(self.lab, proxy.port, conf=self.lab.conf("bob"))
+                self.assertFalse(stranger.connected, str(stranger))
+                return share
+            with Proxy(server.port, client=repeat) as proxy:
+                client = run_client(self.lab, proxy.port)
+            self.assertTrue(client.connected, f"{client}{server.stderr()}")
+            self.assertIn("it refused OPEN_CONNECT", own_server.stderr())
+
     def test_ends_with_different_standards_fail_cleanly_with_reasons(self):
         """A server whose key server speaks 004, a client whose key server speaks 014."""
         conf = self.lab.conf_with("alice", kme=self.lab.kme_a_014, initiator="client")
