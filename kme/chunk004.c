@@ -129,6 +129,8 @@ void chunk004_request(struct streams004 *streams, struct stream004 *stream, uint
     struct position *position;
     enum position_state state = window004_look(&stream->window, index, &position);
 
+    if (state == POSITION_HELD || state == POSITION_SPENT)
+        return; /* the peer's question has crossed our announcement */
     if (!stream->ours)
         ask_peer(streams, stream, index);
     else if (state == POSITION_AWAITED)

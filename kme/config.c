@@ -53,6 +53,12 @@ static const char *key_text(const struct setting *setting, char text[static KEY_
     return text;
 }
 
+static bool is_left_out(const config_t *file, const struct setting *setting)
+{
+    return strcmp(setting->group, config_optional_group) == 0 &&
+           config_lookup(file, config_optional_group) == NULL;
+}
+
 static bool read_setting(struct kme_config *config, config_t *file, const struct setting *setting,
                          const char *path, struct status *status)
 {
@@ -61,7 +67,7 @@ static bool read_setting(struct kme_config *config, config_t *file, const struct
 
     if (value != NULL)
         return config_value_read(config, setting, value, path, status);
-    if (setting->required)
+    if (setting->required && !is_left_out(file, setting))
         return status_fail(status, OUTCOME_CONFIG, "%s: %s is missing", path, key);
     if (setting->type == SETTING_NUMBER)
         memcpy((char *)config + setting->offset, &setting->fallback, sizeof(setting->fallback));
@@ -85,9 +91,6 @@ static bool check_004(struct kme_config *config, const char *path, struct status
         if (pairs[i].fallback_value > pairs[i].most_value)
             return status_fail(status, OUTCOME_CONFIG, "%s: limits: %s <= %s does not hold", path,
                                pairs[i].fallback, pairs[i].most);
-    if (config->etsi004.compat != NULL && config->etsi004.listen.text[0] == '\0')
-        return status_fail(status, OUTCOME_CONFIG, "%s: etsi004.compat is set without a listen",
-                           path);
     if (config->etsi004.compat == NULL)
         config->etsi004.compat = OPENSSL_strdup("strict");
     if (config->etsi004.compat == NULL)

@@ -15,6 +15,8 @@ enum { KEY_BITS_MAX = SECRET_MAX_BYTES * 8 };
 
 const char *const config_groups[] = {"etsi014", "etsi004", "admin", "link", "limits", NULL};
 
+const char config_optional_group[] = "etsi004";
+
 const struct setting config_settings[] = {
     {"", "kme_id", SETTING_NAME, AT(kme_id), true, true, NO_RANGE},
     {"", "cert", SETTING_FILE, AT(cert), true, true, NO_RANGE},
@@ -23,7 +25,7 @@ const struct setting config_settings[] = {
     {"", "log_level", SETTING_WORD, AT(log_level), false, false, NO_RANGE},
     {"", "saes", SETTING_SAES, AT(saes), true, false, NO_RANGE},
     {"etsi014", "listen", SETTING_ADDRESS, AT(etsi014.listen), true, true, NO_RANGE},
-    {"etsi004", "listen", SETTING_ADDRESS, AT(etsi004.listen), false, true, NO_RANGE},
+    {"etsi004", "listen", SETTING_ADDRESS, AT(etsi004.listen), true, true, NO_RANGE},
     {"etsi004", "compat", SETTING_WORD, AT(etsi004.compat), false, false, NO_RANGE},
     {"admin", "listen", SETTING_LOOPBACK, AT(admin.listen), true, true, NO_RANGE},
     {"link", "peer_kme_id", SETTING_NAME, AT(link.peer_kme_id), true, true, NO_RANGE},

@@ -123,8 +123,8 @@ void stream004_tell_joined(struct streams004 *streams, const struct stream004 *s
 void stream004_tell_closed(struct streams004 *streams, const struct key_id *id, uint64_t opening,
                            enum stream_end_reason reason);
 
-/* Sees to it that a position which is free or awaited will be held, sooner or later: cuts it now,
- * or when there are blocks, or asks the peer. */
+/* Sees to it that a position will be held, sooner or later, unless it was: cuts it now, or when
+ * there are blocks, or asks the peer. */
 void chunk004_request(struct streams004 *streams, struct stream004 *stream, uint32_t index);
 
 /* The peer announced a position, of a stream that may be gone (NULL). */

@@ -22,6 +22,8 @@ static const char good[] = "kme_id = \"kme-a\";\n"
                            "  connect = \"[::1]:1004\"; peer_saes = ( \"bob\" );\n"
                            "};\n";
 
+#define ETSI004(more) "etsi004 = { listen = \"127.0.0.1:1005\"; " more " };\n"
+
 static char folder[] = "/tmp/qkd-config-XXXXXX";
 static char path[sizeof(folder) + 16];
 
@@ -106,6 +108,34 @@ static void test_a_good_file_gives_values_and_defaults(void **state)
     kme_config_free(config);
 }
 
+static void test_etsi004_may_be_left_out(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *config = load(good, &status);
+
+    (void)state;
+    assert_non_null(config);
+    assert_string_equal(config->etsi004.listen.text, "");
+    assert_int_equal(config->limits.max_streams, 4096);
+    assert_int_equal(config->limits.max_streams_per_sae, 2048);
+    assert_int_equal(config->limits.default_chunk_bytes, 32);
+    assert_int_equal(config->limits.max_chunk_bytes, 8192);
+    assert_int_equal(config->limits.default_timeout_ms, 5000);
+    assert_int_equal(config->limits.max_timeout_ms, 60000);
+    assert_int_equal(config->limits.default_ttl_s, 3600);
+    assert_int_equal(config->limits.max_ttl_s, 86400);
+    assert_int_equal(config->limits.max_stream_bps, 1000000000);
+    assert_int_equal(config->limits.stream_window_chunks, 1024);
+    kme_config_free(config);
+    config = load_changed("link = {", ETSI004("") "link = {", &status);
+    assert_string_equal(config->etsi004.listen.text, "127.0.0.1:1005");
+    assert_string_equal(config->etsi004.compat, "strict");
+    kme_config_free(config);
+    config = load_changed("link = {", ETSI004("compat = \"qubip\";") "link = {", &status);
+    assert_string_equal(config->etsi004.compat, "qubip");
+    kme_config_free(config);
+}
+
 static void test_unknown_members_are_refused_with_their_line(void **state)
 {
     (void)state;
@@ -155,6 +185,16 @@ static void test_values_that_do_not_fit_together_are_refused(void **state)
     assert_refused("cn = \"Carol\"", "cn = \"alice\"", 5, "there twice");
     assert_refused("cn = \"Carol\"", "cn = \"kme-b\"", 0, "CN of a key server");
     assert_refused("\"bob\"", "\"alice\"", 0, "both saes and link.peer_saes");
+    assert_refused("link = {",
+                   "limits = { default_chunk_bytes = 64; max_chunk_bytes = 32; };\nlink = {", 0,
+                   "default_chunk_bytes <= max_chunk_bytes");
+    assert_refused("link = {", "limits = { max_timeout_ms = 4999; };\nlink = {", 0,
+                   "default_timeout_ms <= max_timeout_ms");
+    assert_refused("link = {", "limits = { default_ttl_s = 86401; };\nlink = {", 0,
+                   "default_ttl_s <= max_ttl_s");
+    assert_refused("link = {", ETSI004("compat = \"lax\";") "link = {", 0,
+                   "etsi004.compat = \"lax\" is neither");
+    assert_refused("link = {", "etsi004 = { };\nlink = {", 0, "etsi004.listen is missing");
     assert_refused("link = {", "log_level = \"loud\";\nlink = {", 0, "log_level");
     assert_refused("link = {", "log_level = \"info:/tmp/x\";\nlink = {", 0, "log_level");
 }
@@ -190,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_file_gives_values_and_defaults),
+        cmocka_unit_test(test_etsi004_may_be_left_out),
         cmocka_unit_test(test_unknown_members_are_refused_with_their_line),
         cmocka_unit_test(test_missing_members_are_refused),
         cmocka_unit_test(test_wrong_values_are_refused_with_their_line),

@@ -22,6 +22,7 @@ struct end {
     struct link_session *session;
     struct buf out;
     int ups, resumes, assigned, streams, stocked;
+    uint32_t next_want;
 };
 
 static void on_up(void *arg, bool resumed)
@@ -44,7 +45,8 @@ static void on_stream(void *arg, const struct frame *frame)
 {
     struct end *end = arg;
 
-    (void)frame;
+    assert_int_equal(frame->type, FRAME_STREAM_WANT);
+    assert_int_equal(frame->u.stream.u.want.index, end->next_want++);
     end->streams++;
 }
 
@@ -334,6 +336,60 @@ static void test_after_a_restart_both_ends_forget_all_unassigned_blocks(void **s
     stop(&b);
 }
 
+static void send_stream(struct end *end, uint32_t index)
+{
+    static struct frame frame;
+
+    frame.type = FRAME_STREAM_WANT;
+    frame.u.stream.u.want.index = index;
+    assert_true(link_session_send_stream(end->session, &frame, 0, &end->out));
+}
+
+static void test_what_is_told_about_streams_arrives_once_and_in_order_over_any_link(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    share_blocks(&a, &b, 8);
+    send_stream(&a, 0);
+    reserve(&a);
+    send_stream(&a, 1);
+    assert_true(carry(&a, &b)); /* but its acknowledgement is lost */
+    send_stream(&a, 2);
+    cut(&a, &b);
+    send_stream(&a, 3); /* while down */
+    send_stream(&b, 0);
+    assert_int_equal(a.out.length + b.out.length, 0);
+    join(&a, &b);
+    assert_int_equal(b.streams, 4);
+    assert_int_equal(a.streams, 1);
+    assert_int_equal(b.assigned, 1);
+    assert_int_equal(b.next_want, 4);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_arriving_blocks_are_told(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    make_blocks(&a, 4);
+    assert_true(carry(&a, &b));
+    assert_int_equal(b.stocked, 1);
+    assert_int_equal(a.stocked, 0);
+    acknowledge(&b, &a);
+    assert_int_equal(a.stocked, 1);
+    acknowledge(&b, &a);
+    assert_int_equal(a.stocked, 1);
+    stop(&a);
+    stop(&b);
+}
+
 static void test_the_smaller_capacity_of_both_ends_holds(void **state)
 {
     struct end a, b;
@@ -436,6 +492,8 @@ int main(void)
         cmocka_unit_test(test_assignments_that_were_lost_are_sent_again_once),
         cmocka_unit_test(test_blocks_that_did_not_arrive_are_dropped_and_the_others_stay),
         cmocka_unit_test(test_after_a_restart_both_ends_forget_all_unassigned_blocks),
+        cmocka_unit_test(test_what_is_told_about_streams_arrives_once_and_in_order_over_any_link),
+        cmocka_unit_test(test_arriving_blocks_are_told),
         cmocka_unit_test(test_the_smaller_capacity_of_both_ends_holds),
         cmocka_unit_test(test_assignments_in_waiting_are_bounded),
         cmocka_unit_test(test_frames_out_of_turn_are_refused),

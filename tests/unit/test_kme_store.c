@@ -283,6 +283,68 @@ static void test_unclaimed_keys_are_bounded_and_the_oldest_goes(void **state)
     store_free(store);
 }
 
+static void test_both_ends_cut_the_same_chunk(void **state)
+{
+    struct store *ours = new_store(), *theirs = new_store();
+    static struct cut cut;
+    struct status status = STATUS_INIT;
+    struct secret *here = NULL, *there = NULL;
+
+    (void)state;
+    for (uint32_t n = 1; n <= 3; n++) {
+        add(ours, n, BLOCK_OURS, 0);
+        add(theirs, n, BLOCK_PEERS, 0);
+    }
+    cut.size_bytes = 40;
+    assert_true(store_cut_ours(ours, &cut, &here, &status));
+    assert_int_equal(cut.block_count, 2);
+    assert_true(store_cut_peers(theirs, &cut, &there, &status));
+    assert_true(secret_equal(here, there));
+    assert_int_equal(here->size_bytes, 40);
+    assert_int_equal(here->bytes[0], 1);
+    assert_int_equal(here->bytes[32], 2);
+    secret_free(here);
+    secret_free(there);
+    assert_int_equal(store_usable(ours, BLOCK_OURS), 1);
+    assert_int_equal(store_usable(theirs, BLOCK_PEERS), 1);
+    assert_false(store_cut_peers(theirs, &cut, &there, &status)); /* they are gone */
+    store_free(ours);
+    store_free(theirs);
+}
+
+static void test_a_chunk_that_cannot_be_cut_takes_nothing(void **state)
+{
+    struct store *store = new_store();
+    static struct cut cut;
+    struct status status = STATUS_INIT;
+    struct secret *key = NULL;
+
+    (void)state;
+    add(store, 1, BLOCK_OURS, 0);
+    add(store, 2, BLOCK_OURS, 7); /* pending */
+    add(store, 3, BLOCK_PEERS, 0);
+    for (size_t i = 0; i < 2; i++) {
+        static const uint32_t sizes[] = {0, 33};
+
+        cut.size_bytes = sizes[i];
+        assert_false(store_cut_ours(store, &cut, &key, &status));
+        assert_int_equal(status.outcome, OUTCOME_EXHAUSTED);
+    }
+    status_clear(&status);
+    cut.size_bytes = 64;
+    cut.block_count = 2;
+    cut.blocks[0] = cut.blocks[1] = block_of(3, BLOCK_PEERS).id; /* twice */
+    assert_false(store_cut_peers(store, &cut, &key, &status));
+    cut.blocks[0] = block_of(1, BLOCK_OURS).id; /* not the peer's */
+    assert_false(store_cut_peers(store, &cut, &key, &status));
+    cut.block_count = 1; /* too few */
+    assert_false(store_cut_peers(store, &cut, &key, &status));
+    assert_int_equal(status.outcome, OUTCOME_PEER);
+    assert_int_equal(store_usable(store, BLOCK_OURS), 1);
+    assert_int_equal(store_usable(store, BLOCK_PEERS), 1);
+    store_free(store);
+}
+
 /* Against a plain array, with every deletion order that a linear congruence makes. */
 static void test_the_table_finds_exactly_what_is_in_it(void **state)
 {
@@ -325,6 +387,8 @@ int main(void)
         cmocka_unit_test(test_a_known_id_is_not_added_again),
         cmocka_unit_test(test_dropping_keeps_keys_that_are_held),
         cmocka_unit_test(test_unclaimed_keys_are_bounded_and_the_oldest_goes),
+        cmocka_unit_test(test_both_ends_cut_the_same_chunk),
+        cmocka_unit_test(test_a_chunk_that_cannot_be_cut_takes_nothing),
         cmocka_unit_test(test_the_table_finds_exactly_what_is_in_it),
     };
 
