@@ -31,11 +31,21 @@ static void refuse(struct call004 *call, enum etsi004_outcome outcome)
     call004_answer_key(call, &answer);
 }
 
-static void wait_or(struct call004 *call, struct stream004 *stream, int64_t retry_ns,
-                    enum etsi004_outcome late)
+/* What the peer should have done did not happen. */
+static void wait_for_peer(struct call004 *call, struct stream004 *stream, enum etsi004_outcome late)
+{
+    if (!call004_time_is_up(call))
+        call004_wait(call, stream, INT64_MAX);
+    else if (link_is_up(call->connection->service->streams->link))
+        refuse(call, late);
+    else
+        refuse(call, ETSI004_NO_QKD_CONNECTION);
+}
+
+static void wait_until(struct call004 *call, struct stream004 *stream, int64_t retry_ns)
 {
     if (call004_time_is_up(call))
-        refuse(call, late);
+        refuse(call, ETSI004_TIMEOUT);
     else
         call004_wait(call, stream, retry_ns);
 }
@@ -107,7 +117,7 @@ static void look(struct call004 *call, struct stream004 *stream)
         state = POSITION_SPENT;
     }
     if (state != POSITION_SPENT && now_ns < stream->next_delivery_ns) {
-        wait_or(call, stream, stream->next_delivery_ns, ETSI004_TIMEOUT);
+        wait_until(call, stream, stream->next_delivery_ns);
         return;
     }
     if ((state == POSITION_FREE || state == POSITION_AWAITED) &&
@@ -120,8 +130,7 @@ static void look(struct call004 *call, struct stream004 *stream)
     else if (state == POSITION_SPENT || stream->state == STATE004_LOCAL_LEFT)
         refuse(call, ETSI004_INSUFFICIENT_KEY);
     else
-        wait_or(call, stream, INT64_MAX,
-                link_is_up(streams->link) ? ETSI004_TIMEOUT : ETSI004_NO_QKD_CONNECTION);
+        wait_for_peer(call, stream, ETSI004_TIMEOUT);
 }
 
 static void consider(struct call004 *call, struct stream004 *stream)
@@ -132,7 +141,7 @@ static void consider(struct call004 *call, struct stream004 *stream)
     if (!window004_admits(&stream->window, call->index))
         refuse(call, ETSI004_INSUFFICIENT_KEY);
     else if (stream->state == STATE004_LOCAL_ONLY && !alone)
-        wait_or(call, stream, INT64_MAX, ETSI004_PEER_NOT_CONNECTED);
+        wait_for_peer(call, stream, ETSI004_PEER_NOT_CONNECTED);
     else
         look(call, stream);
 }
