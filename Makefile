@@ -33,6 +33,7 @@ test-asan: build
 
 bench: build
 	@env -u LD_LIBRARY_PATH bench/run.py
+	@env -u LD_LIBRARY_PATH bench/streams.py
 	@env -u LD_LIBRARY_PATH bench/failures.py
 
 fuzz: setup
