@@ -11,7 +11,7 @@
 
 struct admin;
 
-/* Borrows all; listens as the configuration says. service004 is NULL without ETSI 004. */
+/* Borrows all; listens as the configuration says. */
 struct admin *admin_new(const struct env *env, const struct store *store, const struct link *link,
                         const struct service004 *service004, struct status *status);
 void admin_free(struct admin *admin);

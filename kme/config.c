@@ -259,6 +259,11 @@ bool kme_config_keep_fixed(struct kme_config *config, const struct kme_config *r
     return true;
 }
 
+bool kme_config_has_004(const struct kme_config *config)
+{
+    return config->etsi004.listen.text[0] != '\0';
+}
+
 const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn)
 {
     for (size_t i = 0; i < config->saes.count; i++)

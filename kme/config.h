@@ -73,6 +73,9 @@ void kme_config_free(struct kme_config *config);
 bool kme_config_keep_fixed(struct kme_config *config, const struct kme_config *running,
                            const struct log *log);
 
+/* Whether this key server speaks ETSI 004 to its SAEs. */
+bool kme_config_has_004(const struct kme_config *config);
+
 /* The ID of the SAE of this site whose certificate has this CN; NULL if there is none. */
 const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn);
 bool kme_config_is_peer_sae(const struct kme_config *config, const char *id);

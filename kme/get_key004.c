@@ -112,7 +112,8 @@ static void look(struct call004 *call, struct stream004 *stream)
     struct position *position;
     enum position_state state = window004_look(&stream->window, call->index, &position);
 
-    if (state == POSITION_HELD && now_ns - position->since_ns >= ttl_ns) {
+    if (state == POSITION_HELD && (now_ns - position->since_ns >= ttl_ns ||
+                                   (position->delivered && !policy_of(call)->repeats_positions))) {
         window004_spend(&stream->window, call->index);
         state = POSITION_SPENT;
     }

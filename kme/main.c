@@ -19,8 +19,8 @@ enum { EXIT_USAGE = 2 };
 static const char usage[] =
     "usage: qkd-kme --config FILE [--check-config]\n"
     "\n"
-    "A key server: ETSI GS QKD 014 for the SAEs of one site, and a link to the key\n"
-    "server of the other site. Its quantum channel is SIMULATED.\n"
+    "A key server: ETSI GS QKD 014 and 004 for the SAEs of one site, and a link to the\n"
+    "key server of the other site. Its quantum channel is SIMULATED.\n"
     "\n"
     "  -c, --config FILE    the configuration\n"
     "  -n, --check-config   read and check the configuration, say what is wrong, end\n"

@@ -33,7 +33,9 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
     const struct stream_opening *open = &frame->u.open;
     const char *why = NULL;
 
-    if (!is_our_sae(streams, open->responder))
+    if (!kme_config_has_004(streams->env->config))
+        why = "no ETSI 004 here";
+    else if (!is_our_sae(streams, open->responder))
         why = "no such SAE";
     else if (!streams004_have_room(streams, NULL))
         why = "max_streams are there";

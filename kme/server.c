@@ -34,7 +34,7 @@ struct server {
     struct store *store;
     struct link *link;
     struct service014 *service014;
-    struct service004 *service004; /* NULL without etsi004 in the configuration */
+    struct service004 *service004;
     struct admin *admin;
     struct event *signals[SIGNALS], *expiry;
 };
@@ -144,11 +144,9 @@ static bool start(struct server *server, struct status *status)
     server->service014 = service014_new(env, server->store, server->link, status);
     if (server->service014 == NULL)
         return false;
-    if (server->config->etsi004.listen.text[0] != '\0') {
-        server->service004 = service004_new(env, server->store, server->link, status);
-        if (server->service004 == NULL)
-            return false;
-    }
+    server->service004 = service004_new(env, server->store, server->link, status);
+    if (server->service004 == NULL)
+        return false;
     server->admin = admin_new(env, server->store, server->link, server->service004, status);
     return server->admin != NULL && watch(server, status);
 }
@@ -162,7 +160,7 @@ static void announce(const struct server *server)
              "%s: THE QUANTUM CHANNEL IS SIMULATED: keys come from this machine's random numbers",
              config->kme_id);
     log_line(log, LOG_LEVEL_INFO, "ETSI 014 listens on https://%s", config->etsi014.listen.text);
-    if (server->service004 != NULL)
+    if (kme_config_has_004(config))
         log_line(log, LOG_LEVEL_INFO, "ETSI 004 listens on %s, %s", config->etsi004.listen.text,
                  config->etsi004.compat);
     log_line(log, LOG_LEVEL_INFO, "admin listens on http://%s", config->admin.listen.text);

@@ -41,6 +41,8 @@ static bool set_up(struct service004 *service, struct store *store, struct link 
     service->streams = streams004_new(env, store, link, status);
     if (service->streams == NULL)
         return false;
+    if (!kme_config_has_004(env->config))
+        return true;
     service->tls = tls_context_new(env, TLS_SERVER_004, status);
     if (service->tls == NULL)
         return false;
@@ -80,15 +82,10 @@ void service004_free(struct service004 *service)
 
 void service004_tick(struct service004 *service)
 {
-    if (service != NULL)
-        streams004_tick(service->streams);
+    streams004_tick(service->streams);
 }
 
 struct metrics_streams service004_streams(const struct service004 *service)
 {
-    struct metrics_streams none = {state004_names, NULL, 0};
-
-    if (service == NULL)
-        return none;
     return (struct metrics_streams){state004_names, service->streams->counts, STATE004_DEAD};
 }

@@ -7,7 +7,7 @@ import re
 import unittest
 
 import harness
-from etsi004 import (CLOSE, GET_KEY, OPEN_CONNECT, PEER_NOT_CONNECTED, PEER_NOT_YET, SUCCESS,
+from etsi004 import (CLOSE, GET_KEY, NO_QKD, OPEN_CONNECT, PEER_NOT_CONNECTED, PEER_NOT_YET, SUCCESS,
                      VERSIONS, W1, W2, Closed, close_request, frame, get_key_request, new_id,
                      open_request)
 from streams_case import StreamCase
@@ -142,9 +142,17 @@ class BadInput(StreamCase):
         sites.up()
         with self.assertRaises(ConnectionRefusedError):
             self.client(sites, "alice")
-        self.assert_status(self.client(sites, "bob").open("alice", timeout=5000), PEER_NOT_YET)
+        sites.freeze()
+        bob = self.client(sites, "bob")
+        before = sites.metric("b", "qkd_kme_available_bits")
+        ksid = bob.open("alice", timeout=60000).ksid
+        self.assertIn(bob.get_key(ksid).status, (PEER_NOT_CONNECTED, NO_QKD))
+        self.assert_short(bob.get_key(ksid), PEER_NOT_CONNECTED)
+        for site in "ab":  # both ends have burnt the block of position 0
+            harness.wait_until(lambda site=site: sites.metric(
+                site, "qkd_kme_lost_bits_total", reason="closed") == 256, "the burnt block")
+        self.assertEqual(sites.metric("b", "qkd_kme_available_bits"), before - 256)
         self.assertEqual(len(sites.reserve()), 1)
-        self.assertNotIn("qkd_kme_streams{", harness.http_get(sites.kme_a_admin + "/metrics"))
 
 
 if __name__ == "__main__":

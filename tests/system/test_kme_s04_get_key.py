@@ -101,6 +101,16 @@ class GetKey(StreamCase):
             harness.wait_until(lambda client=client: client.get_key(ksid).status == INSUFFICIENT,
                                "the TTL")
 
+    def test_s04_23_back_in_strict_what_was_delivered_is_spent(self):
+        sites = self.sites_004(compat="qubip")
+        alice, bob = self.pair(sites)
+        ksid = self.opened(alice, bob)
+        self.assert_same_key(alice.get_key(ksid), bob.get_key(ksid), 0)
+        sites.edit("kme-a", '"qubip"', '"strict"')
+        sites.reload("kme-a")
+        self.assert_short(alice.get_key(ksid), INSUFFICIENT)
+        self.assert_key(bob.get_key(ksid), 0)
+
     def test_s04_24_indexes_inside_the_window_come_in_any_order_and_others_get_2_at_once(self):
         sites = self.sites_004(limits={"stream_window_chunks": 16})
         alice, bob = self.pair(sites)

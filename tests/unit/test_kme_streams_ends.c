@@ -70,6 +70,7 @@ static void start(struct end *end, char *name, char *peer, char *sae, char **pee
     end->config.saes.items[0] = (struct config_sae){sae, sae};
     end->config.saes.count = 1;
     end->config.etsi004.compat = strict;
+    strcpy(end->config.etsi004.listen.text, "127.0.0.1:1");
     end->config.limits.max_streams = NO_LIMIT;
     end->config.limits.max_streams_per_sae = NO_LIMIT;
     end->config.limits.max_ttl_s = 86400;
