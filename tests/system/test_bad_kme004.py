@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of ETSI 004: what it sends, what it accepts, and what a key server can get wrong.
 
-Tests named c04_NN prove that line of the client's list; lines 13 and 14 hold by construction
-(a stream is used for one index and never again), 25 is left on purpose (OPEN_CONNECT and GET_KEY
-of a claim travel together), 26 has no caller that cancels, and 27 is in the codec's unit tests.
+Tests named c04_NN prove that line of the client's list. Line 25 is read as one connection for each
+thread that waits: OPEN_CONNECT and GET_KEY of a claim travel together over it.
 """
 import base64
+import socket
 import unittest
 
 from fake_kme import FakeKme
@@ -164,6 +164,91 @@ class Client004(unittest.TestCase):
         for profile in ("w1", "w2"):
             with FakeKme004(self.lab, profile=profile) as kme:
                 self.assert_connected(kme, etsi004_dialect=profile)
+
+    def refused(self, service, behaviour, text):
+        """A handshake whose responder's key server behaves like this."""
+        with FakeKme004(self.lab, self.switch) as kme:
+            self.switch.to = only_for(service, behaviour, True if service == OPEN else None)
+            client, server = self.handshake(kme)
+            self.assertFalse(client.connected, str(client))
+            self.assertIn(text, server.stderr())
+
+    def test_c04_03_refusals_may_be_short_or_complete(self):
+        self.refused(OPEN, refuse(IN_USE), "it refused OPEN_CONNECT")
+        self.refused(GET_KEY, refuse(INSUFFICIENT), "it refused GET_KEY")
+        self.refused(GET_KEY, lambda call: call.refuse(INSUFFICIENT, call.index, 0, 0),
+                     "it refused GET_KEY")
+
+    def test_c04_05_27_the_granted_chunk_is_what_counts(self):
+        for chunk in (0, 1, 16, 33, 1 << 20, 0xFFFFFFFF):
+            self.refused(OPEN, lambda call, chunk=chunk: call.opened(
+                SUCCESS, call.stream_id, chunk=chunk), f"grants chunks of {chunk} octets")
+
+    def test_c04_06_a_key_of_another_length_is_refused(self):
+        for size in (1, 31, 33, 8192):
+            self.refused(GET_KEY, lambda call, size=size: call.key(b"k" * size),
+                         f"{size} octets instead of 32")
+
+    def test_c04_07_another_index_than_asked_for_is_refused(self):
+        for index in (1, 0xFFFFFFFF):
+            self.refused(GET_KEY, lambda call, index=index: call.key(b"k" * 32, index=index),
+                         f"answered index 0 with index {index}")
+
+    def test_c04_08_lengths_that_lie_are_refused(self):
+        for length in (b"\0\0\0\x1f", b"\0\0\0\x21", b"\xff\xff\xff\xff", b"\xff\xff\xff\xe0"):
+            self.refused(GET_KEY, lambda call, length=length: call.answer(
+                bytes(8) + length + b"k" * 32 + bytes(4)), "KME localhost")
+
+    def test_c04_13_14_a_position_and_a_stream_are_used_once(self):
+        with FakeKme004(self.lab) as kme, Server(self.lab, conf=self.conf("bob", kme)) as server:
+            for _ in range(3):
+                self.assertTrue(self.handshake(kme, server)[0].connected)
+            wait_until(lambda: kme.count(CLOSE) == 6, "all streams closed")
+            self.assertEqual(len(kme.streams), 3)
+            for stream_id, keys in kme.streams.items():
+                self.assertEqual(list(keys), [0])
+                self.assertEqual(kme.calls.count((GET_KEY, stream_id)), 2, "once at each end")
+                self.assertEqual(kme.calls.count((OPEN, stream_id)), 1)
+
+    def test_c04_16_room_for_metadata_is_offered_only_where_it_is_demanded(self):
+        for dialect, room in (("w1", 0), ("qubip", 1024)):
+            rooms = set()
+
+            def note(call, rooms=rooms):
+                if call.service == GET_KEY:
+                    rooms.add(call.room)
+                return good(call)
+            with FakeKme004(self.lab, note) as kme:
+                self.assert_connected(kme, etsi004_dialect=dialect)
+            self.assertEqual(rooms, {room})
+
+    def test_c04_22_a_status_that_nobody_knows_is_a_failure(self):
+        for status in (9, 0xFFFFFFFF):
+            self.refused(OPEN, refuse(status), "KME localhost")
+            self.refused(GET_KEY, refuse(status), "KME localhost")
+
+    def test_c04_23_a_key_of_zeros_is_an_error(self):
+        self.refused(GET_KEY, lambda call: call.key(bytes(32)), "a key of zeros")
+
+    def test_c04_25_a_process_has_one_connection_while_it_waits_for_one_key(self):
+        with FakeKme004(self.lab) as kme, Server(self.lab, conf=self.conf("bob", kme)) as server:
+            for _ in range(3):
+                self.assertTrue(self.handshake(kme, server)[0].connected)
+            self.assertEqual(kme.connections, 1 + 3)
+
+    def test_c04_26_a_connection_that_is_lost_while_a_call_waits_loses_no_key(self):
+        asked = []
+
+        def drop_the_initiators(call):
+            if call.service == GET_KEY:
+                asked.append(call.stream_id)
+                if len(asked) == 2:
+                    call.connection.shutdown(socket.SHUT_RDWR)
+                    return None
+            return good(call)
+        with FakeKme004(self.lab, drop_the_initiators) as kme:
+            self.assert_connected(kme)
+            self.assertEqual(len(asked), 3)
 
     def test_c04_04_status_7_opens_only_in_the_dialect_that_means_it(self):
         def qubip(call):
