@@ -14,9 +14,14 @@ from streams_case import StreamCase
 
 
 class BadInput(StreamCase):
-    def memory_kib(self, sites, name="kme-a"):
-        status = pathlib.Path(f"/proc/{sites.pid(name)}/status").read_text()
+    def memory_kib(self, sites):
+        status = pathlib.Path(f"/proc/{sites.pid('kme-a')}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+    def assert_grew_less(self, sites, before, limit_kib):
+        """AddressSanitizer keeps freed memory; there, that the server stops reading must do."""
+        if not harness.SANITIZED:
+            self.assertLess(self.memory_kib(sites) - before, limit_kib)
 
     def test_requests_that_are_cut_anywhere_do_nothing(self):
         sites = self.sites_004()
@@ -63,16 +68,15 @@ class BadInput(StreamCase):
         sites = self.sites_004()
         alice, bob = self.pair(sites)
         ksid = alice.open("bob", timeout=60000).ksid
-        count = 20000
         alice.send(get_key_request(ksid, 0))
-        behind = close_request(new_id()) * count
+        behind = close_request(new_id()) * 20000
         before = self.memory_kib(sites)
         alice.tls.settimeout(1)
         sent = 0
         with self.assertRaises(TimeoutError):  # the server has stopped reading
             while True:
                 sent += alice.tls.send(behind[sent % 24:][:16384 - 16384 % 24])
-        self.assertLess(self.memory_kib(sites) - before, 4096)
+        self.assert_grew_less(sites, before, 4096)
         mallory = self.client(sites, "mallory")
         self.assert_status(mallory.open("bob"), PEER_NOT_YET)
         alice.tls.settimeout(harness.LIMIT_S)
@@ -91,7 +95,7 @@ class BadInput(StreamCase):
         with self.assertRaises(TimeoutError):
             while True:
                 mute.send(get_key_request(new_id(), 0, 4096, W2) * 4)
-        self.assertLess(self.memory_kib(sites) - before, 8192)
+        self.assert_grew_less(sites, before, 8192)
         self.assert_same_key(alice.get_key(ksid), bob.get_key(ksid), 0)
 
     def test_connections_are_bounded(self):

@@ -108,6 +108,7 @@ class Open(StreamCase):
         alice, bob = self.pair(sites)
         uris = ("client://anything", "server://bob:25575/path")
         ksid = alice.open(uris=uris).ksid
+        harness.wait_until(lambda: self.streams(sites, "b", state="peer_only") == 1, "the news")
         self.assert_status(self.client(sites, "carol").open(uris=uris, ksid=ksid), IN_USE)
         self.assert_status(bob.open(uris=uris[::-1], ksid=ksid), SUCCESS)
         self.assert_same_key(alice.get_key(ksid), bob.get_key(ksid), 0)
