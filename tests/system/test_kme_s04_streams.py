@@ -77,6 +77,7 @@ class Close(StreamCase):
         replies = [bob.read() for _ in range(3)]
         self.assertEqual([reply.status for reply in replies], [SUCCESS] * 3)
         self.assert_same_key(alice.get_key(ksid), replies[1], 0)
+        self.wait_for_state(sites, "alice", "local_left")
         self.assert_short(alice.get_key(ksid, 1), INSUFFICIENT)
         self.assert_status(alice.close(ksid), SUCCESS)
         self.wait_for_streams(sites, 0)
