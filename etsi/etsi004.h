@@ -73,6 +73,11 @@ struct etsi004_qos {
     char metadata_mimetype[ETSI004_MIMETYPE_BYTES];
 };
 
+/* The seven integers of QoS, in the order of Table 2, as every wire has them. A reader that ends
+ * too early gives zeros and remembers the failure. */
+void etsi004_qos_numbers_put(struct buf *buf, const struct etsi004_qos *qos);
+void etsi004_qos_numbers_take(struct reader *reader, struct etsi004_qos *qos);
+
 struct etsi004_version {
     uint8_t octets[3];
 };

@@ -54,18 +54,32 @@ bool etsi004_stream_id_take(struct reader *reader, struct key_id *stream_id)
     return octets != NULL;
 }
 
-void etsi004_terms_put(struct buf *buf, enum etsi004_profile profile, const struct etsi004_qos *qos,
-                       const struct key_id *stream_id)
+void etsi004_qos_numbers_put(struct buf *buf, const struct etsi004_qos *qos)
 {
-    static const char padding[ETSI004_MIMETYPE_BYTES];
-    size_t start;
-
     for (size_t i = 0; i < NUMBERS; i++) {
         uint32_t number;
 
         memcpy(&number, (const char *)qos + numbers[i], sizeof(number));
         buf_put_u32(buf, number);
     }
+}
+
+void etsi004_qos_numbers_take(struct reader *reader, struct etsi004_qos *qos)
+{
+    for (size_t i = 0; i < NUMBERS; i++) {
+        uint32_t number = reader_u32(reader);
+
+        memcpy((char *)qos + numbers[i], &number, sizeof(number));
+    }
+}
+
+void etsi004_terms_put(struct buf *buf, enum etsi004_profile profile, const struct etsi004_qos *qos,
+                       const struct key_id *stream_id)
+{
+    static const char padding[ETSI004_MIMETYPE_BYTES];
+    size_t start;
+
+    etsi004_qos_numbers_put(buf, qos);
     start = buf->length;
     etsi004_text_put(buf, qos->metadata_mimetype, sizeof(qos->metadata_mimetype));
     if (profile == ETSI004_W1 && !buf->failed)
@@ -90,11 +104,7 @@ bool etsi004_terms_take(struct reader *reader, enum etsi004_profile *profile,
     enum { W1_TAIL_BYTES = ETSI004_MIMETYPE_BYTES + KEY_ID_BYTES };
     size_t tail_bytes;
 
-    for (size_t i = 0; i < NUMBERS; i++) {
-        uint32_t number = reader_u32(reader);
-
-        memcpy((char *)qos + numbers[i], &number, sizeof(number));
-    }
+    etsi004_qos_numbers_take(reader, qos);
     tail_bytes = reader->left;
     if (!etsi004_text_take(reader, qos->metadata_mimetype, sizeof(qos->metadata_mimetype)))
         return false;

@@ -4,19 +4,6 @@
 
 #include "kme/link_codec_parts.h"
 
-/* The integers of QoS in the order of the wire, by their place in the struct. */
-static const size_t qos_numbers[] = {
-    offsetof(struct etsi004_qos, key_chunk_size_bytes),
-    offsetof(struct etsi004_qos, max_bps),
-    offsetof(struct etsi004_qos, min_bps),
-    offsetof(struct etsi004_qos, jitter_bps),
-    offsetof(struct etsi004_qos, priority),
-    offsetof(struct etsi004_qos, timeout_ms),
-    offsetof(struct etsi004_qos, ttl_s),
-};
-
-enum { QOS_NUMBERS = sizeof(qos_numbers) / sizeof(qos_numbers[0]) };
-
 static void put_text(struct buf *buf, const char *text)
 {
     size_t length = strlen(text);
@@ -40,22 +27,13 @@ static void take_text(struct reader *reader, char *text, size_t size)
 
 static void put_qos(struct buf *buf, const struct etsi004_qos *qos)
 {
-    for (size_t i = 0; i < QOS_NUMBERS; i++) {
-        uint32_t number;
-
-        memcpy(&number, (const char *)qos + qos_numbers[i], sizeof(number));
-        buf_put_u32(buf, number);
-    }
+    etsi004_qos_numbers_put(buf, qos);
     put_text(buf, qos->metadata_mimetype);
 }
 
 static void take_qos(struct reader *reader, struct etsi004_qos *qos)
 {
-    for (size_t i = 0; i < QOS_NUMBERS; i++) {
-        uint32_t number = reader_u32(reader);
-
-        memcpy((char *)qos + qos_numbers[i], &number, sizeof(number));
-    }
+    etsi004_qos_numbers_take(reader, qos);
     take_text(reader, qos->metadata_mimetype, sizeof(qos->metadata_mimetype));
 }
 
