@@ -55,8 +55,10 @@ static const char *key_text(const struct setting *setting, char text[static KEY_
 
 static bool is_left_out(const config_t *file, const struct setting *setting)
 {
-    return strcmp(setting->group, config_optional_group) == 0 &&
-           config_lookup(file, config_optional_group) == NULL;
+    for (size_t i = 0; config_optional_groups[i] != NULL; i++)
+        if (strcmp(setting->group, config_optional_groups[i]) == 0)
+            return config_lookup(file, config_optional_groups[i]) == NULL;
+    return false;
 }
 
 static bool read_setting(struct kme_config *config, config_t *file, const struct setting *setting,
@@ -119,6 +121,8 @@ static bool check_whole(struct kme_config *config, const char *path, struct stat
                            config->log_level) ||
                status_prefix(status, "%s: log_level", path);
     log_close(probe);
+    if (config->store.path == NULL)
+        config->store.window_bits = 0;
     if (strcmp(config->kme_id, config->link.peer_kme_id) == 0)
         return status_fail(status, OUTCOME_CONFIG, "%s: link.peer_kme_id is our own kme_id", path);
     if (config->limits.min_key_bits > config->limits.default_key_bits ||
@@ -201,16 +205,29 @@ void kme_config_free(struct kme_config *config)
     OPENSSL_free(config->ca);
     OPENSSL_free(config->log_level);
     OPENSSL_free(config->etsi004.compat);
+    OPENSSL_free(config->store.path);
+    OPENSSL_free(config->store.key_file);
     OPENSSL_free(config->link.peer_kme_id);
     OPENSSL_free(config);
+}
+
+/* A text may be absent: NULL. */
+static bool keep_text(char **to, const char *from, bool *differed)
+{
+    char *text = from != NULL ? OPENSSL_strdup(from) : NULL;
+
+    *differed = *to == NULL || from == NULL ? *to != from : strcmp(*to, from) != 0;
+    if (from != NULL && text == NULL)
+        return false;
+    OPENSSL_free(*to);
+    *to = text;
+    return true;
 }
 
 /* Makes the value of one setting that of the running configuration; *differed says whether it
  * was another. */
 static bool keep_value(const struct setting *setting, void *to, const void *from, bool *differed)
 {
-    char *text;
-
     switch (setting->type) {
     case SETTING_NUMBER:
         *differed = memcmp(to, from, sizeof(int64_t)) != 0;
@@ -224,13 +241,7 @@ static bool keep_value(const struct setting *setting, void *to, const void *from
     case SETTING_NAME:
     case SETTING_FILE:
     case SETTING_WORD:
-        *differed = strcmp(*(char *const *)to, *(char *const *)from) != 0;
-        text = OPENSSL_strdup(*(char *const *)from);
-        if (text == NULL)
-            return false;
-        OPENSSL_free(*(char **)to);
-        *(char **)to = text;
-        return true;
+        return keep_text(to, *(char *const *)from, differed);
     case SETTING_SAES:
     case SETTING_PEER_SAES:
         break;

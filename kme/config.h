@@ -35,6 +35,11 @@ struct kme_config {
         char *compat;          /* "strict" or "qubip" */
     } etsi004;
     struct {
+        char *path;          /* NULL: key material is held in memory only */
+        char *key_file;      /* NULL: the file is not sealed */
+        int64_t window_bits; /* that each link keeps open; 0 without a path */
+    } store;
+    struct {
         struct config_sae *items;
         size_t count;
     } saes; /* of this site */

@@ -13,9 +13,10 @@
 
 enum { KEY_BITS_MAX = SECRET_MAX_BYTES * 8 };
 
-const char *const config_groups[] = {"etsi014", "etsi004", "admin", "link", "limits", NULL};
+const char *const config_groups[] = {"etsi014", "etsi004", "admin", "store",
+                                     "link",    "limits",  NULL};
 
-const char config_optional_group[] = "etsi004";
+const char *const config_optional_groups[] = {"etsi004", "store", NULL};
 
 const struct setting config_settings[] = {
     {"", "kme_id", SETTING_NAME, AT(kme_id), true, true, NO_RANGE},
@@ -28,6 +29,10 @@ const struct setting config_settings[] = {
     {"etsi004", "listen", SETTING_ADDRESS, AT(etsi004.listen), true, true, NO_RANGE},
     {"etsi004", "compat", SETTING_WORD, AT(etsi004.compat), false, false, NO_RANGE},
     {"admin", "listen", SETTING_LOOPBACK, AT(admin.listen), true, true, NO_RANGE},
+    {"store", "path", SETTING_FILE, AT(store.path), true, true, NO_RANGE},
+    {"store", "key_file", SETTING_FILE, AT(store.key_file), false, true, NO_RANGE},
+    {"store", "window_bits", SETTING_NUMBER, AT(store.window_bits), false, true, KEY_BITS_MAX,
+     268435456, 1048576},
     {"link", "peer_kme_id", SETTING_NAME, AT(link.peer_kme_id), true, true, NO_RANGE},
     {"link", "listen", SETTING_ADDRESS, AT(link.listen), true, true, NO_RANGE},
     {"link", "connect", SETTING_ADDRESS, AT(link.connect), true, true, NO_RANGE},

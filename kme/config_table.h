@@ -32,7 +32,7 @@ extern const size_t config_setting_count;
 /* The groups that may stand at the top level, ended by NULL. */
 extern const char *const config_groups[];
 
-/* The one that may be left out together with what it requires. */
-extern const char config_optional_group[];
+/* Those that may be left out together with what they require, ended by NULL. */
+extern const char *const config_optional_groups[];
 
 #endif

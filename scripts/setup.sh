@@ -17,6 +17,7 @@ packages=(
 	libc-ares-dev   # names of key servers, resolved within a time limit
 	libjansson-dev  # JSON of ETSI GS QKD 014
 	libconfig-dev   # configuration files of the key server
+	libsqlite3-dev  # its durable store
 	libcmocka-dev   # unit tests
 	python3         # system tests and measurements
 	curl            # a client that is not ours, for the key server's tests

@@ -136,6 +136,35 @@ static void test_etsi004_may_be_left_out(void **state)
     kme_config_free(config);
 }
 
+#define STORE(more) "store = { path = \"a.db\"; " more " };\n"
+
+static void test_a_store_may_be_left_out(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *config = load(good, &status);
+    char beside[sizeof(path) + 16];
+
+    (void)state;
+    assert_non_null(config);
+    assert_null(config->store.path);
+    assert_null(config->store.key_file);
+    assert_int_equal(config->store.window_bits, 0);
+    kme_config_free(config);
+    config = load_changed("link = {", STORE("") "link = {", &status);
+    assert_non_null(config);
+    snprintf(beside, sizeof(beside), "%s/a.db", folder);
+    assert_string_equal(config->store.path, beside);
+    assert_null(config->store.key_file);
+    assert_int_equal(config->store.window_bits, 1048576);
+    kme_config_free(config);
+    config = load_changed(
+        "link = {", STORE("key_file = \"/k/a.key\"; window_bits = 65536;") "link = {", &status);
+    assert_non_null(config);
+    assert_string_equal(config->store.key_file, "/k/a.key");
+    assert_int_equal(config->store.window_bits, 65536);
+    kme_config_free(config);
+}
+
 static void test_unknown_members_are_refused_with_their_line(void **state)
 {
     (void)state;
@@ -195,6 +224,9 @@ static void test_values_that_do_not_fit_together_are_refused(void **state)
     assert_refused("link = {", ETSI004("compat = \"lax\";") "link = {", 0,
                    "etsi004.compat = \"lax\" is neither");
     assert_refused("link = {", "etsi004 = { };\nlink = {", 0, "etsi004.listen is missing");
+    assert_refused("link = {", "store = { };\nlink = {", 0, "store.path is missing");
+    assert_refused("link = {", STORE("window_bits = 1;") "link = {", 6,
+                   "store.window_bits = 1 is outside 65536 to");
     assert_refused("link = {", "log_level = \"loud\";\nlink = {", 0, "log_level");
     assert_refused("link = {", "log_level = \"info:/tmp/x\";\nlink = {", 0, "log_level");
 }
@@ -207,6 +239,31 @@ static void test_a_missing_file_is_refused(void **state)
     assert_null(kme_config_load("/nonexistent/kme.conf", &status));
     assert_int_equal(status.outcome, OUTCOME_CONFIG);
     assert_non_null(strstr(status.text, "/nonexistent/kme.conf"));
+}
+
+static void test_a_reload_keeps_the_store(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *without = load(good, &status);
+    struct kme_config *with =
+        load_changed("link = {", STORE("key_file = \"/k/a.key\";") "link = {", &status);
+    struct kme_config *again = load(good, &status);
+
+    (void)state;
+    assert_non_null(without);
+    assert_non_null(with);
+    assert_non_null(again);
+    assert_true(kme_config_keep_fixed(again, with, NULL));
+    assert_string_equal(again->store.path, with->store.path);
+    assert_string_equal(again->store.key_file, "/k/a.key");
+    assert_int_equal(again->store.window_bits, 1048576);
+    assert_true(kme_config_keep_fixed(again, without, NULL));
+    assert_null(again->store.path);
+    assert_null(again->store.key_file);
+    assert_int_equal(again->store.window_bits, 0);
+    kme_config_free(without);
+    kme_config_free(with);
+    kme_config_free(again);
 }
 
 static void test_a_reload_keeps_what_needs_a_restart(void **state)
@@ -231,11 +288,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_file_gives_values_and_defaults),
         cmocka_unit_test(test_etsi004_may_be_left_out),
+        cmocka_unit_test(test_a_store_may_be_left_out),
         cmocka_unit_test(test_unknown_members_are_refused_with_their_line),
         cmocka_unit_test(test_missing_members_are_refused),
         cmocka_unit_test(test_wrong_values_are_refused_with_their_line),
         cmocka_unit_test(test_values_that_do_not_fit_together_are_refused),
         cmocka_unit_test(test_a_missing_file_is_refused),
+        cmocka_unit_test(test_a_reload_keeps_the_store),
         cmocka_unit_test(test_a_reload_keeps_what_needs_a_restart),
     };
 
