@@ -36,6 +36,8 @@ struct call004 {
     struct key_id id;
     uint32_t index, metadata_bytes; /* of GET_KEY */
     bool waiting;
+    enum metric_hold hold;
+    int64_t since_ns; /* when it came in */
     struct waiter004 waiter; /* its event also keeps the time */
     int64_t deadline_ns;
 };

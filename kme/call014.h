@@ -32,6 +32,7 @@ struct call014 {
     struct http_exchange *exchange;
     const char *caller; /* SAE ID, from the certificate */
     struct route014 route;
+    enum metric_hold hold;
 };
 
 /* Answers 200 with service->body. */

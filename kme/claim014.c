@@ -158,6 +158,7 @@ static bool hold(const struct call014 *call, const struct claim *claim,
         return false;
     }
     held->call = *call;
+    held->call.hold = ANSWERED_AFTER_HOLD;
     held->claim = *claim;
     held->awaited = *awaited;
     memcpy(held->caller, call->caller, strlen(call->caller) + 1);

@@ -52,6 +52,7 @@ void call004_wait(struct call004 *call, struct stream004 *stream, int64_t retry_
         wait_us = 1;
     wait = (struct timeval){wait_us / US_PER_S, wait_us % US_PER_S};
     call->waiting = true;
+    call->hold = ANSWERED_AFTER_HOLD;
     stream004_wait(stream, &call->waiter);
     event_add(call->waiter.wake, &wait);
 }
@@ -68,13 +69,15 @@ static void stop_waiting(struct call004 *call)
 static void answered(struct call004 *call, unsigned outcome)
 {
     struct connection004 *connection = call->connection;
+    struct metrics *metrics = connection->service->env->metrics;
 
-    connection->service->env->metrics->requests004[call->kind][outcome]++;
     stop_waiting(call);
-    if (connection->advancing)
-        return;
-    stream_flush(connection->stream);
-    stream_resume(connection->stream);
+    if (!connection->advancing)
+        stream_flush(connection->stream);
+    metrics->requests004[call->kind][outcome]++;
+    histogram_add(&metrics->durations004[call->kind][call->hold], monotonic_ns() - call->since_ns);
+    if (!connection->advancing)
+        stream_resume(connection->stream);
 }
 
 void call004_answer_open(struct call004 *call, const struct etsi004_open_answer *answer)
@@ -164,6 +167,8 @@ static bool take_frame(struct connection004 *connection, const struct etsi004_fr
         if (services[i].service != frame->service)
             continue;
         call->kind = services[i].kind;
+        call->hold = ANSWERED_AT_ONCE;
+        call->since_ns = monotonic_ns();
         call->version = frame->version;
         call->profile = connection->profile;
         if (!services[i].take(call, frame)) {

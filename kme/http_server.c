@@ -8,6 +8,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/deadline.h"
 #include "kme/config.h"
 #include "kme/identity.h"
 #include "kme/listener.h"
@@ -20,8 +21,9 @@ struct http_exchange {
     struct stream *stream;
     struct http_request request;
     char identity[IDENTITY_BYTES];
-    bool busy;      /* the service has the request */
-    bool advancing; /* advance() is on the stack */
+    int64_t since_ns; /* the request is complete */
+    bool busy;        /* the service has the request */
+    bool advancing;   /* advance() is on the stack */
     bool told_continue;
     bool ending; /* no further request is read */
     void (*abort)(void *arg);
@@ -160,6 +162,7 @@ static void advance(struct http_exchange *exchange, struct buf *input)
             refuse(exchange, &fault);
         } else if (exchange->request.phase == HTTP_REQUEST_COMPLETE) {
             exchange->busy = true;
+            exchange->since_ns = monotonic_ns();
             exchange->server->service->handle(exchange->server->arg, exchange);
         } else {
             say_continue(exchange);
@@ -286,6 +289,11 @@ void http_server_free(struct http_server *server)
 const struct http_request *http_exchange_request(const struct http_exchange *exchange)
 {
     return &exchange->request;
+}
+
+int64_t http_exchange_since_ns(const struct http_exchange *exchange)
+{
+    return exchange->since_ns;
 }
 
 const char *http_exchange_identity(const struct http_exchange *exchange)

@@ -6,6 +6,8 @@
 #ifndef QKD_KME_HTTP_SERVER_H
 #define QKD_KME_HTTP_SERVER_H
 
+#include <stdint.h>
+
 #include <openssl/types.h>
 
 #include "base/status.h"
@@ -37,6 +39,9 @@ struct http_server *http_server_new(const struct env *env, const struct address 
 void http_server_free(struct http_server *server);
 
 const struct http_request *http_exchange_request(const struct http_exchange *exchange);
+
+/* When the last octet of the request came in, on the monotonic clock. */
+int64_t http_exchange_since_ns(const struct http_exchange *exchange);
 
 /* The one CN of the client's certificate; "" if there is none. Read once per connection. */
 const char *http_exchange_identity(const struct http_exchange *exchange);

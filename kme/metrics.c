@@ -2,6 +2,7 @@
 #include "kme/metrics.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -27,6 +28,8 @@ static const char *const outcome004_names[OUTCOME004_COUNT] = {
     [OUTCOME004_MALFORMED] = "malformed",
     [OUTCOME004_ABORTED] = "aborted",
 };
+
+static const char *const hold_names[HOLD_COUNT] = {"no", "yes"};
 
 static struct metrics_sae *find_sae(struct metrics *metrics, const char *sae)
 {
@@ -155,11 +158,38 @@ static void put_requests(const struct metrics *metrics, struct buf *buf)
                        metrics->connections[api]);
 }
 
+static void put_duration(const struct histogram *histogram, enum metric_api api, const char *method,
+                         enum metric_hold hold, struct buf *buf)
+{
+    char labels[96];
+
+    snprintf(labels, sizeof(labels), "api=\"%s\",method=\"%s\",held=\"%s\"", api_names[api], method,
+             hold_names[hold]);
+    histogram_put(histogram, "qkd_kme_request_duration_seconds", labels, buf);
+}
+
+static void put_durations(const struct metrics *metrics, struct buf *buf)
+{
+    put_head(
+        buf, "qkd_kme_request_duration_seconds", "histogram",
+        "From the last octet of a request to its answer; held: it waited for the peer, for key "
+        "material or for its rate.");
+    for (int hold = 0; hold < HOLD_COUNT; hold++) {
+        for (int method = 0; method < METHOD_COUNT; method++)
+            put_duration(&metrics->durations[method][hold], API_014, method_names[method],
+                         (enum metric_hold)hold, buf);
+        for (int call = 0; call < CALL004_COUNT; call++)
+            put_duration(&metrics->durations004[call][hold], API_004, call004_names[call],
+                         (enum metric_hold)hold, buf);
+    }
+}
+
 void metrics_put(const struct metrics *metrics, const struct metrics_link *link,
                  const struct metrics_streams *streams, struct buf *buf)
 {
     put_delivered(metrics, buf);
     put_requests(metrics, buf);
+    put_durations(metrics, buf);
     put_streams(metrics, streams, buf);
     put_head(buf, "qkd_kme_link_up", "gauge", "Whether the link to the peer key server is up.");
     put_peer_sample(buf, "qkd_kme_link_up", link->peer, link->up);

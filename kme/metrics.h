@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "etsi/etsi004.h"
+#include "kme/histogram.h"
 
 enum metric_api { API_014, API_004, API_COUNT };
 
@@ -26,6 +27,10 @@ enum metric_outcome {
     METRIC_ABORTED, /* the SAE went away while its request was held */
     METRIC_OUTCOME_COUNT
 };
+
+/* Whether the answer had to wait for something else than us: news of the peer, key material, time.
+ */
+enum metric_hold { ANSWERED_AT_ONCE, ANSWERED_AFTER_HOLD, HOLD_COUNT };
 
 enum metric_call004 { CALL004_OPEN_CONNECT, CALL004_GET_KEY, CALL004_CLOSE, CALL004_COUNT };
 
@@ -56,6 +61,8 @@ struct metrics_sae {
 struct metrics {
     uint64_t requests[METHOD_COUNT][METRIC_OUTCOME_COUNT];
     uint64_t requests004[CALL004_COUNT][OUTCOME004_COUNT];
+    struct histogram durations[METHOD_COUNT][HOLD_COUNT];
+    struct histogram durations004[CALL004_COUNT][HOLD_COUNT];
     uint64_t connections[API_COUNT];
     uint64_t streams_opened, streams_closed;
     uint64_t generated_bits;

@@ -7,6 +7,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/deadline.h"
 #include "kme/call014.h"
 #include "kme/config.h"
 #include "kme/tls.h"
@@ -37,6 +38,13 @@ static enum metric_method method_of(enum etsi014_method method)
     return methods[method];
 }
 
+static void count_duration(const struct call014 *call, int64_t since_ns)
+{
+    histogram_add(
+        &call->service->env->metrics->durations[method_of(call->route.method)][call->hold],
+        monotonic_ns() - since_ns);
+}
+
 static void answer_error(struct service014 *service, struct http_exchange *exchange,
                          const struct etsi014_error *error, const char *extra)
 {
@@ -55,6 +63,7 @@ void call014_answer(const struct call014 *call)
 {
     struct service014 *service = call->service;
     struct http_answer answer = {200, json_type, "", &service->body};
+    int64_t since_ns = http_exchange_since_ns(call->exchange);
     struct etsi014_error error;
 
     if (service->body.failed) {
@@ -66,25 +75,32 @@ void call014_answer(const struct call014 *call)
     service->env->metrics->requests[method_of(call->route.method)][METRIC_OK]++;
     http_answer(call->exchange, &answer);
     buf_reset(&service->body);
+    count_duration(call, since_ns);
 }
 
 void call014_refuse(const struct call014 *call, const struct etsi014_error *error)
 {
     struct service014 *service = call->service;
+    int64_t since_ns = http_exchange_since_ns(call->exchange);
 
     service->env->metrics->requests[method_of(call->route.method)][outcome_of(error)]++;
     log_line(service->env->log, LOG_LEVEL_DEBUG, "'%s' was answered %d: %s", call->caller,
              error->http_status, error->message);
     answer_error(service, call->exchange, error,
                  error->http_status == 503 ? "Retry-After: 1\r\n" : "");
+    count_duration(call, since_ns);
 }
 
 /* For requests that reach none of the three methods. */
 static void refuse_other(struct service014 *service, struct http_exchange *exchange,
                          const struct etsi014_error *error, const char *extra)
 {
+    int64_t since_ns = http_exchange_since_ns(exchange);
+
     service->env->metrics->requests[METHOD_OTHER][outcome_of(error)]++;
     answer_error(service, exchange, error, extra);
+    histogram_add(&service->env->metrics->durations[METHOD_OTHER][ANSWERED_AT_ONCE],
+                  monotonic_ns() - since_ns);
 }
 
 /* A missing Content-Type is accepted, as on an empty body. */
@@ -129,7 +145,7 @@ static void handle(void *arg, struct http_exchange *exchange)
     };
     struct service014 *service = arg;
     const char *identity = http_exchange_identity(exchange);
-    struct call014 call = {service, exchange, NULL, {0}};
+    struct call014 call = {service, exchange, NULL, {0}, ANSWERED_AT_ONCE};
     struct etsi014_error error;
     char extra[64] = "";
 

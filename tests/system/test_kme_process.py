@@ -268,15 +268,16 @@ class Admin(Case):
     def test_every_metric_has_help_and_type_and_counters_start_at_zero(self):
         sites = self.sites()
         text = harness.http_get(sites.kme_a_admin + "/metrics")
-        names = set(re.findall(r"(?m)^(qkd_kme_\w+)[{ ]", text))
+        names = {re.sub("_(bucket|sum|count)$", "", name)
+                 for name in re.findall(r"(?m)^(qkd_kme_\w+)[{ ]", text)}
         self.assertEqual(names, {
             "qkd_kme_keys_delivered_total", "qkd_kme_requests_total", "qkd_kme_connections_total",
             "qkd_kme_link_up", "qkd_kme_available_bits", "qkd_kme_generated_bits_total",
             "qkd_kme_lost_bits_total", "qkd_kme_streams", "qkd_kme_streams_opened_total",
-            "qkd_kme_streams_closed_total"})
+            "qkd_kme_streams_closed_total", "qkd_kme_request_duration_seconds"})
         for name in names:
             self.assertRegex(text, rf"(?m)^# HELP {name} \S")
-            self.assertRegex(text, rf"(?m)^# TYPE {name} (counter|gauge)$")
+            self.assertRegex(text, rf"(?m)^# TYPE {name} (counter|gauge|histogram)$")
         for sae in ("alice", "mallory"):
             for api in ("014", "004"):
                 for role in ("initiator", "responder"):
@@ -300,6 +301,32 @@ class Admin(Case):
                 ("a", "requests", {"method": "other", "outcome": "bad_request"}, 1)):
             self.assertEqual(sites.metric(site, f"qkd_kme_{name}_total", api="014", **labels),
                              value, (name, labels))
+
+    def test_each_answered_request_is_one_duration(self):
+        sites = self.sites(limits={"hold_ms": 30})
+        name = "qkd_kme_request_duration_seconds"
+        ids = [one for one, _ in sites.reserve(number=2)]
+        sites.claim(*ids)
+        sites.claim(*ids)
+        sites.call("alice", "bob/nothing")
+        for site, method, count in (("a", "enc_keys", 1), ("b", "dec_keys", 2), ("a", "other", 1)):
+            labels = {"api": "014", "method": method}
+            self.assertEqual(sites.metric(site, f"{name}_count", **labels), count, method)
+            self.assertEqual(sites.metric(site, f"{name}_bucket", le="+Inf", **labels), count)
+            self.assertGreater(sites.metric(site, f"{name}_sum", **labels), 0)
+
+    def test_a_claim_that_waited_for_news_of_its_key_is_told_apart(self):
+        sites = self.sites(limits={"hold_ms": 30})
+        name = "qkd_kme_request_duration_seconds"
+        sites.stock(256)
+        sites.relay.hold()
+        (key_id, _), = sites.reserve()
+        self.assert_refused(sites.claim(key_id), 400)
+        labels = {"method": "dec_keys", "held": "yes"}
+        self.assertEqual(sites.metric("b", f"{name}_count", **labels), 1)
+        self.assertEqual(sites.metric("b", f"{name}_bucket", le="0.025", **labels), 0)
+        self.assertEqual(sites.metric("b", f"{name}_count", method="dec_keys", held="no"), 0)
+        sites.relay.release()
 
     def test_other_paths_and_methods_are_refused(self):
         sites = self.sites()
