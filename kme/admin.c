@@ -96,7 +96,7 @@ static void refuse(void *arg, const struct http_fault *fault, struct buf *body)
 }
 
 static const struct http_service http_service = {
-    "admin", REQUEST_BODY_MAX_BYTES, BODY_MAX_BYTES, opened, handle, refuse};
+    "admin", TLS_NONE, REQUEST_BODY_MAX_BYTES, BODY_MAX_BYTES, opened, handle, refuse};
 
 struct admin *admin_new(const struct env *env, const struct store *store, const struct link *link,
                         const struct service004 *service004, struct status *status)
@@ -111,8 +111,7 @@ struct admin *admin_new(const struct env *env, const struct store *store, const 
     admin->store = store;
     admin->link = link;
     admin->service004 = service004;
-    admin->server =
-        http_server_new(env, &env->config->admin.listen, NULL, &http_service, admin, status);
+    admin->server = http_server_new(env, &env->config->admin.listen, &http_service, admin, status);
     if (admin->server == NULL) {
         OPENSSL_free(admin);
         return NULL;

@@ -21,7 +21,6 @@
 struct service004 {
     const struct env *env;
     struct streams004 *streams;
-    SSL_CTX *tls;
     struct listener *listener;
     LIST_HEAD(, connection004) connections;
     int64_t connection_count;

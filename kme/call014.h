@@ -21,7 +21,6 @@ struct service014 {
     const struct env *env;
     struct store *store;
     struct link *link;
-    SSL_CTX *tls;
     struct http_server *server;
     struct buf body; /* of the answer being written; wiped after each */
     TAILQ_HEAD(held_claims, held_claim) held;

@@ -20,9 +20,9 @@ const char *const config_optional_groups[] = {"etsi004", "store", NULL};
 
 const struct setting config_settings[] = {
     {"", "kme_id", SETTING_NAME, AT(kme_id), true, true, NO_RANGE},
-    {"", "cert", SETTING_FILE, AT(cert), true, true, NO_RANGE},
-    {"", "key", SETTING_FILE, AT(key), true, true, NO_RANGE},
-    {"", "ca", SETTING_FILE, AT(ca), true, true, NO_RANGE},
+    {"", "cert", SETTING_FILE, AT(cert), true, false, NO_RANGE},
+    {"", "key", SETTING_FILE, AT(key), true, false, NO_RANGE},
+    {"", "ca", SETTING_FILE, AT(ca), true, false, NO_RANGE},
     {"", "log_level", SETTING_WORD, AT(log_level), false, false, NO_RANGE},
     {"", "saes", SETTING_SAES, AT(saes), true, false, NO_RANGE},
     {"etsi014", "listen", SETTING_ADDRESS, AT(etsi014.listen), true, true, NO_RANGE},

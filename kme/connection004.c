@@ -9,6 +9,7 @@
 #include "base/deadline.h"
 #include "kme/call004.h"
 #include "kme/config.h"
+#include "kme/tls.h"
 
 #define NS_PER_US INT64_C(1000)
 
@@ -283,14 +284,13 @@ void connection004_new(struct service004 *service, int fd)
         INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, HANDSHAKE_MS,
         (int)(config->limits.idle_timeout_s * MS_PER_S + config->limits.max_timeout_ms)};
     struct connection004 *connection = OPENSSL_zalloc(sizeof(*connection));
-    SSL *tls = connection == NULL ? NULL : SSL_new(service->tls);
+    SSL *tls = connection == NULL ? NULL : tls_new(service->env, TLS_SERVER_004);
 
     if (tls == NULL) {
         OPENSSL_free(connection);
         close(fd);
         return;
     }
-    SSL_set_accept_state(tls);
     connection->service = service;
     connection->call.connection = connection;
     LIST_INIT(&connection->attachment.streams);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every part of the key server borrows. main.c owns it and is the only writer; a reload
- * replaces `config` and `log`, so nobody keeps a copy of either pointer across a callback.
+ * replaces `config`, `log` and `tls`, so nobody keeps a copy of these pointers across a callback.
  */
 #ifndef QKD_KME_ENV_H
 #define QKD_KME_ENV_H
@@ -13,12 +13,14 @@
 struct event_base;
 struct kme_config;
 struct metrics;
+struct tls_set;
 
 struct env {
     struct event_base *base;
     OSSL_LIB_CTX *libctx; /* with the default provider only */
     struct log *log;
     const struct kme_config *config;
+    const struct tls_set *tls;
     struct metrics *metrics;
 };
 

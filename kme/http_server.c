@@ -35,7 +35,6 @@ struct http_server {
     const struct env *env;
     const struct http_service *service;
     void *arg;
-    SSL_CTX *tls;
     struct listener *listener;
     LIST_HEAD(, http_exchange) exchanges;
     int64_t exchange_count;
@@ -238,22 +237,20 @@ static void on_accept(void *arg, int fd)
                                    HANDSHAKE_MS,
                                    (int)server->env->config->limits.idle_timeout_s * MS_PER_S};
     struct http_exchange *exchange = is_full(server) ? NULL : exchange_new(server);
-    SSL *tls = exchange == NULL || server->tls == NULL ? NULL : SSL_new(server->tls);
+    bool plain = server->service->tls == TLS_NONE;
+    SSL *tls = exchange == NULL || plain ? NULL : tls_new(server->env, server->service->tls);
 
-    if (exchange == NULL || (server->tls != NULL && tls == NULL)) {
+    if (exchange == NULL || (!plain && tls == NULL))
         close(fd);
-    } else {
-        if (tls != NULL)
-            SSL_set_accept_state(tls);
+    else
         exchange->stream = stream_new(server->env->base, fd, tls, STREAM_ACCEPTED, &limits,
                                       &exchange_events, exchange);
-    }
     if (exchange != NULL && exchange->stream == NULL)
         exchange_free(exchange);
 }
 
 struct http_server *http_server_new(const struct env *env, const struct address *address,
-                                    SSL_CTX *tls, const struct http_service *service, void *arg,
+                                    const struct http_service *service, void *arg,
                                     struct status *status)
 {
     struct http_server *server = OPENSSL_zalloc(sizeof(*server));
@@ -265,7 +262,6 @@ struct http_server *http_server_new(const struct env *env, const struct address 
     server->env = env;
     server->service = service;
     server->arg = arg;
-    server->tls = tls;
     server->listener = listener_new(env, address, on_accept, server, status);
     if (server->listener == NULL) {
         OPENSSL_free(server);

@@ -8,12 +8,11 @@
 
 #include <stdint.h>
 
-#include <openssl/types.h>
-
 #include "base/status.h"
 #include "kme/address.h"
 #include "kme/env.h"
 #include "kme/http_request.h"
+#include "kme/tls.h"
 
 struct http_server;
 
@@ -21,7 +20,8 @@ struct http_server;
 struct http_exchange;
 
 struct http_service {
-    const char *name; /* for the log */
+    const char *name;  /* for the log */
+    enum tls_role tls; /* TLS_NONE: plain HTTP */
     size_t max_body_bytes, max_response_bytes;
     /* A connection was accepted (its TLS handshake is done). */
     void (*opened)(void *arg);
@@ -31,9 +31,8 @@ struct http_service {
     void (*refuse)(void *arg, const struct http_fault *fault, struct buf *body);
 };
 
-/* tls: borrowed; NULL for plain HTTP. */
 struct http_server *http_server_new(const struct env *env, const struct address *address,
-                                    SSL_CTX *tls, const struct http_service *service, void *arg,
+                                    const struct http_service *service, void *arg,
                                     struct status *status);
 /* Closes every connection; exchanges that wait are aborted. NULL is allowed. */
 void http_server_free(struct http_server *server);

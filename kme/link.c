@@ -42,7 +42,6 @@ struct link {
     const struct env *env;
     struct store *store;
     struct link_session *session;
-    SSL_CTX *tls;
     struct listener *listener;
     struct event *redial, *heartbeat, *acknowledge, *flush, *quantum_tick;
     int redial_ms;
@@ -240,7 +239,7 @@ static bool connect_stream(struct link *link, int fd, enum stream_start start)
     static const struct stream_limits limits = {INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, HANDSHAKE_MS,
                                                 SILENCE_MS};
     struct connection *connection = OPENSSL_zalloc(sizeof(*connection));
-    SSL *tls = SSL_new(link->tls);
+    SSL *tls = tls_new(link->env, start == STREAM_DIALLED ? TLS_LINK_DIAL : TLS_LINK_LISTEN);
 
     if (connection == NULL || tls == NULL) {
         OPENSSL_free(connection);
@@ -248,10 +247,6 @@ static bool connect_stream(struct link *link, int fd, enum stream_start start)
         close(fd);
         return false;
     }
-    if (start == STREAM_DIALLED)
-        SSL_set_connect_state(tls);
-    else
-        SSL_set_accept_state(tls);
     connection->link = link;
     connection->stream =
         stream_new(link->env->base, fd, tls, start, &limits, &connection_events, connection);
@@ -375,9 +370,6 @@ static bool set_up(struct link *link, struct status *status)
     if (link->session == NULL)
         return false;
     dials = link_session_is_source(link->session);
-    link->tls = tls_context_new(env, dials ? TLS_LINK_DIAL : TLS_LINK_LISTEN, status);
-    if (link->tls == NULL)
-        return false;
     link->redial = evtimer_new(env->base, on_redial, link);
     link->heartbeat = evtimer_new(env->base, on_heartbeat, link);
     link->acknowledge = evtimer_new(env->base, on_acknowledge, link);
@@ -431,7 +423,6 @@ void link_free(struct link *link)
     free_event(link->flush);
     free_event(link->quantum_tick);
     link_session_free(link->session);
-    SSL_CTX_free(link->tls);
     OPENSSL_free(link);
 }
 

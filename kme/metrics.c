@@ -13,6 +13,7 @@ static const char *const outcome_names[METRIC_OUTCOME_COUNT] = {
     "ok", "bad_request", "unauthorised", "not_found", "unavailable", "aborted"};
 static const char *const loss_names[LOSS_COUNT] = {
     "peer_restart", "link", "expired", "displaced", "mismatch", "surplus", "closed"};
+static const char *const reload_names[RELOAD_COUNT] = {"done", "refused"};
 static const char *const api_names[API_COUNT] = {"014", "004"};
 static const char *const call004_names[CALL004_COUNT] = {"open_connect", "get_key", "close"};
 static const char *const outcome004_names[OUTCOME004_COUNT] = {
@@ -184,12 +185,21 @@ static void put_durations(const struct metrics *metrics, struct buf *buf)
     }
 }
 
+static void put_reloads(const struct metrics *metrics, struct buf *buf)
+{
+    put_head(buf, "qkd_kme_reloads_total", "counter", "Readings of the configuration on SIGHUP.");
+    for (int i = 0; i < RELOAD_COUNT; i++)
+        buf_put_format(buf, "qkd_kme_reloads_total{outcome=\"%s\"} %" PRIu64 "\n", reload_names[i],
+                       metrics->reloads[i]);
+}
+
 void metrics_put(const struct metrics *metrics, const struct metrics_link *link,
                  const struct metrics_streams *streams, struct buf *buf)
 {
     put_delivered(metrics, buf);
     put_requests(metrics, buf);
     put_durations(metrics, buf);
+    put_reloads(metrics, buf);
     put_streams(metrics, streams, buf);
     put_head(buf, "qkd_kme_link_up", "gauge", "Whether the link to the peer key server is up.");
     put_peer_sample(buf, "qkd_kme_link_up", link->peer, link->up);

@@ -53,6 +53,9 @@ enum metric_loss {
     LOSS_COUNT
 };
 
+/* SIGHUP. */
+enum metric_reload { RELOAD_DONE, RELOAD_REFUSED, RELOAD_COUNT };
+
 struct metrics_sae {
     char *sae;
     uint64_t delivered[API_COUNT][ROLE_COUNT];
@@ -65,6 +68,7 @@ struct metrics {
     struct histogram durations004[CALL004_COUNT][HOLD_COUNT];
     uint64_t connections[API_COUNT];
     uint64_t streams_opened, streams_closed;
+    uint64_t reloads[RELOAD_COUNT];
     uint64_t generated_bits;
     uint64_t lost_bits[LOSS_COUNT];
     struct metrics_sae *saes;

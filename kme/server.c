@@ -7,7 +7,6 @@
 #include <event2/event.h>
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
-#include <openssl/ssl.h>
 
 #include "base/deadline.h"
 #include "kme/admin.h"
@@ -29,6 +28,7 @@ struct server {
     const char *config_path;
     struct env env;
     struct kme_config *config;
+    struct tls_set *tls;
     OSSL_PROVIDER *provider;
     struct metrics metrics;
     struct store *store;
@@ -47,26 +47,56 @@ static bool add_saes(struct server *server, const struct kme_config *config)
     return true;
 }
 
+/* All of what a file says takes effect, or nothing of it. */
+struct fresh {
+    struct kme_config *config;
+    struct log *log;
+    struct tls_set *tls;
+};
+
+static void free_fresh(struct fresh *fresh)
+{
+    tls_set_free(fresh->tls);
+    log_close(fresh->log);
+    kme_config_free(fresh->config);
+}
+
+static bool read_fresh(struct server *server, struct fresh *fresh, struct status *status)
+{
+    fresh->config = kme_config_load(server->config_path, status);
+    if (fresh->config == NULL)
+        return false;
+    fresh->log = log_open(fresh->config->log_level, program, status);
+    if (fresh->log == NULL)
+        return false;
+    fresh->tls = tls_set_new(&server->env, fresh->config, status);
+    if (fresh->tls == NULL)
+        return false;
+    if (!kme_config_keep_fixed(fresh->config, server->config, server->env.log) ||
+        !add_saes(server, fresh->config))
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory");
+    return true;
+}
+
 static void reload(struct server *server)
 {
     struct status status = STATUS_INIT;
-    struct kme_config *config = kme_config_load(server->config_path, &status);
-    struct log *log = config != NULL ? log_open(config->log_level, program, &status) : NULL;
+    struct fresh fresh = {NULL, NULL, NULL}, old = {server->config, server->env.log, server->tls};
 
-    if (log == NULL || !kme_config_keep_fixed(config, server->config, server->env.log) ||
-        !add_saes(server, config)) {
-        log_line(server->env.log, LOG_LEVEL_ERROR, "the old configuration stays: %s",
-                 status.outcome != OUTCOME_OK ? status.text : "out of memory");
-        log_close(log);
-        kme_config_free(config);
+    if (!read_fresh(server, &fresh, &status)) {
+        log_line(server->env.log, LOG_LEVEL_ERROR, "the old configuration stays: %s", status.text);
+        server->metrics.reloads[RELOAD_REFUSED]++;
+        free_fresh(&fresh);
         return;
     }
-    log_close(server->env.log);
-    kme_config_free(server->config);
-    server->config = config;
-    server->env.config = config;
-    server->env.log = log;
-    log_line(log, LOG_LEVEL_INFO, "the configuration was read again");
+    server->config = fresh.config;
+    server->tls = fresh.tls;
+    server->env.config = fresh.config;
+    server->env.log = fresh.log;
+    server->env.tls = fresh.tls;
+    free_fresh(&old);
+    server->metrics.reloads[RELOAD_DONE]++;
+    log_line(fresh.log, LOG_LEVEL_INFO, "the configuration was read again");
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -127,7 +157,9 @@ static bool prepare(struct server *server, const char *config_path, struct statu
         return status_fail(status, OUTCOME_INTERNAL, "OpenSSL's default provider does not load");
     if (!add_saes(server, server->config))
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for counters");
-    return true;
+    server->tls = tls_set_new(&server->env, server->config, status);
+    server->env.tls = server->tls;
+    return server->tls != NULL;
 }
 
 static bool start(struct server *server, struct status *status)
@@ -194,6 +226,7 @@ static void stop(struct server *server)
         event_base_free(server->env.base);
     libevent_global_shutdown();
     metrics_free(&server->metrics);
+    tls_set_free(server->tls);
     if (server->provider != NULL)
         OSSL_PROVIDER_unload(server->provider);
     OSSL_LIB_CTX_free(server->env.libctx);
@@ -226,12 +259,10 @@ bool server_run(const char *config_path, struct status *status)
 bool server_check(const char *config_path, struct status *status)
 {
     struct server server;
-    SSL_CTX *tls = NULL;
+    bool good;
 
     memset(&server, 0, sizeof(server));
-    if (prepare(&server, config_path, status))
-        tls = tls_context_new(&server.env, TLS_SERVER_014, status);
-    SSL_CTX_free(tls);
+    good = prepare(&server, config_path, status);
     stop(&server);
-    return tls != NULL;
+    return good;
 }

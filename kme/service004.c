@@ -8,7 +8,6 @@
 #include "kme/call004.h"
 #include "kme/config.h"
 #include "kme/listener.h"
-#include "kme/tls.h"
 
 /* Says it when the limit is reached, and again only after there was room. */
 static bool is_full(struct service004 *service)
@@ -43,9 +42,6 @@ static bool set_up(struct service004 *service, struct store *store, struct link 
         return false;
     if (!kme_config_has_004(env->config))
         return true;
-    service->tls = tls_context_new(env, TLS_SERVER_004, status);
-    if (service->tls == NULL)
-        return false;
     service->listener = listener_new(env, &env->config->etsi004.listen, on_accept, service, status);
     return service->listener != NULL;
 }
@@ -76,7 +72,6 @@ void service004_free(struct service004 *service)
     while (!LIST_EMPTY(&service->connections))
         connection004_free(LIST_FIRST(&service->connections));
     streams004_free(service->streams);
-    SSL_CTX_free(service->tls);
     OPENSSL_free(service);
 }
 

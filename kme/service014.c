@@ -10,7 +10,6 @@
 #include "base/deadline.h"
 #include "kme/call014.h"
 #include "kme/config.h"
-#include "kme/tls.h"
 
 static const char json_type[] = "application/json";
 
@@ -182,7 +181,8 @@ static void refuse(void *arg, const struct http_fault *fault, struct buf *body)
 }
 
 static const struct http_service http_service = {
-    "ETSI 014", ETSI014_REQUEST_MAX_BYTES, ETSI014_RESPONSE_MAX_BYTES, opened, handle, refuse};
+    "ETSI 014", TLS_SERVER_014, ETSI014_REQUEST_MAX_BYTES, ETSI014_RESPONSE_MAX_BYTES, opened,
+    handle,     refuse};
 
 struct service014 *service014_new(const struct env *env, struct store *store, struct link *link,
                                   struct status *status)
@@ -198,10 +198,8 @@ struct service014 *service014_new(const struct env *env, struct store *store, st
     service->link = link;
     TAILQ_INIT(&service->held);
     buf_init(&service->body, ETSI014_RESPONSE_MAX_BYTES);
-    service->tls = tls_context_new(env, TLS_SERVER_014, status);
-    if (service->tls != NULL)
-        service->server = http_server_new(env, &env->config->etsi014.listen, service->tls,
-                                          &http_service, service, status);
+    service->server =
+        http_server_new(env, &env->config->etsi014.listen, &http_service, service, status);
     if (service->server == NULL) {
         service014_free(service);
         return NULL;
@@ -216,7 +214,6 @@ void service014_free(struct service014 *service)
         return;
     link_on_assigned(service->link, NULL, NULL);
     http_server_free(service->server); /* aborts what is held */
-    SSL_CTX_free(service->tls);
     buf_free(&service->body);
     OPENSSL_free(service);
 }

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kme/tls.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "kme/config.h"
+
+struct tls_set {
+    SSL_CTX *contexts[TLS_ROLE_COUNT];
+};
 
 /* Before OpenSSL 3.5 an unknown name spoils the list. */
 static const char *const group_lists[] = {
@@ -56,8 +65,33 @@ static bool fail_file(struct status *status, const char *what, const char *path)
     return false;
 }
 
+/* OpenSSL does not say why it cannot open a file. A private key that everybody can read, or that
+ * others can change, is none. */
+static bool check_file(const char *what, const char *path, mode_t forbidden, struct status *status)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info = {0};
+
+    if (fd < 0)
+        return status_fail(status, OUTCOME_CONFIG, "%s = \"%s\": %s", what, path, strerror(errno));
+    fstat(fd, &info);
+    close(fd);
+    if (!S_ISREG(info.st_mode))
+        return status_fail(status, OUTCOME_CONFIG, "%s = \"%s\" is not a regular file", what, path);
+    if ((info.st_mode & forbidden) != 0)
+        return status_fail(status, OUTCOME_CONFIG,
+                           "%s = \"%s\" is open to others (mode %04o): chmod 600 it, or 640 for a "
+                           "group of its own",
+                           what, path, (unsigned)(info.st_mode & 07777));
+    return true;
+}
+
 static bool load_files(SSL_CTX *context, const struct kme_config *config, struct status *status)
 {
+    if (!check_file("cert", config->cert, 0, status) ||
+        !check_file("key", config->key, S_IRWXO | S_IWGRP, status) ||
+        !check_file("ca", config->ca, 0, status))
+        return false;
     if (SSL_CTX_use_certificate_chain_file(context, config->cert) != 1)
         return fail_file(status, "cert", config->cert);
     if (SSL_CTX_use_PrivateKey_file(context, config->key, SSL_FILETYPE_PEM) != 1 ||
@@ -68,12 +102,13 @@ static bool load_files(SSL_CTX *context, const struct kme_config *config, struct
     return true;
 }
 
-static bool announce_ca(SSL_CTX *context, const struct env *env, struct status *status)
+static bool announce_ca(SSL_CTX *context, const struct env *env, const char *ca,
+                        struct status *status)
 {
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file_ex(env->config->ca, env->libctx, NULL);
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file_ex(ca, env->libctx, NULL);
 
     if (names == NULL)
-        return fail_file(status, "ca", env->config->ca);
+        return fail_file(status, "ca", ca);
     SSL_CTX_set_client_CA_list(context, names);
     return true;
 }
@@ -85,8 +120,8 @@ static bool set_session_id(SSL_CTX *context, enum tls_role role)
     return SSL_CTX_set_session_id_context(context, id, sizeof(id)) == 1;
 }
 
-static bool set_up(SSL_CTX *context, const struct env *env, enum tls_role role,
-                   struct status *status)
+static bool set_up(SSL_CTX *context, const struct env *env, const struct kme_config *config,
+                   enum tls_role role, struct status *status)
 {
     bool for_saes = role == TLS_SERVER_014 || role == TLS_SERVER_004;
     int lowest = for_saes ? TLS1_2_VERSION : TLS1_3_VERSION;
@@ -105,11 +140,12 @@ static bool set_up(SSL_CTX *context, const struct env *env, enum tls_role role,
         SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
     if (!for_saes)
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    return load_files(context, env->config, status) &&
-           (role == TLS_LINK_DIAL || announce_ca(context, env, status));
+    return load_files(context, config, status) &&
+           (role == TLS_LINK_DIAL || announce_ca(context, env, config->ca, status));
 }
 
-SSL_CTX *tls_context_new(const struct env *env, enum tls_role role, struct status *status)
+static SSL_CTX *context_new(const struct env *env, const struct kme_config *config,
+                            enum tls_role role, struct status *status)
 {
     const SSL_METHOD *method = role == TLS_LINK_DIAL ? TLS_client_method() : TLS_server_method();
     SSL_CTX *context = SSL_CTX_new_ex(env->libctx, NULL, method);
@@ -118,9 +154,50 @@ SSL_CTX *tls_context_new(const struct env *env, enum tls_role role, struct statu
         status_fail(status, OUTCOME_INTERNAL, "cannot make a TLS context");
         return NULL;
     }
-    if (!set_up(context, env, role, status)) {
+    if (!set_up(context, env, config, role, status)) {
         SSL_CTX_free(context);
         return NULL;
     }
     return context;
+}
+
+struct tls_set *tls_set_new(const struct env *env, const struct kme_config *config,
+                            struct status *status)
+{
+    struct tls_set *set = OPENSSL_zalloc(sizeof(*set));
+
+    if (set == NULL) {
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for TLS contexts");
+        return NULL;
+    }
+    for (enum tls_role role = 0; role < TLS_ROLE_COUNT; role++) {
+        set->contexts[role] = context_new(env, config, role, status);
+        if (set->contexts[role] == NULL) {
+            tls_set_free(set);
+            return NULL;
+        }
+    }
+    return set;
+}
+
+void tls_set_free(struct tls_set *set)
+{
+    if (set == NULL)
+        return;
+    for (enum tls_role role = 0; role < TLS_ROLE_COUNT; role++)
+        SSL_CTX_free(set->contexts[role]);
+    OPENSSL_free(set);
+}
+
+SSL *tls_new(const struct env *env, enum tls_role role)
+{
+    SSL *tls = SSL_new(env->tls->contexts[role]);
+
+    if (tls == NULL)
+        return NULL;
+    if (role == TLS_LINK_DIAL)
+        SSL_set_connect_state(tls);
+    else
+        SSL_set_accept_state(tls);
+    return tls;
 }

@@ -253,6 +253,7 @@ class Sites(harness.Lab):
         folder.mkdir()
         self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                       "-nodes", "-subj", "/CN=foreign", "-days", "2", "-config", "/dev/null",
+                      "-addext", "basicConstraints = critical, CA:TRUE",
                       "-keyout", folder / "ca.key", "-out", folder / "ca.pem")
         return folder
 

@@ -274,7 +274,8 @@ class Admin(Case):
             "qkd_kme_keys_delivered_total", "qkd_kme_requests_total", "qkd_kme_connections_total",
             "qkd_kme_link_up", "qkd_kme_available_bits", "qkd_kme_generated_bits_total",
             "qkd_kme_lost_bits_total", "qkd_kme_streams", "qkd_kme_streams_opened_total",
-            "qkd_kme_streams_closed_total", "qkd_kme_request_duration_seconds"})
+            "qkd_kme_streams_closed_total", "qkd_kme_request_duration_seconds",
+            "qkd_kme_reloads_total"})
         for name in names:
             self.assertRegex(text, rf"(?m)^# HELP {name} \S")
             self.assertRegex(text, rf"(?m)^# TYPE {name} (counter|gauge|histogram)$")
