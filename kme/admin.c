@@ -7,44 +7,51 @@
 
 #include "kme/config.h"
 #include "kme/http_server.h"
+#include "kme/link.h"
 #include "kme/metrics.h"
-#include "kme/service004.h"
+#include "kme/state004.h"
+#include "kme/store.h"
 
 enum { BODY_MAX_BYTES = 1048576, REQUEST_BODY_MAX_BYTES = 4096 };
 
 struct admin {
     const struct env *env;
-    const struct store *store;
-    const struct link *link;
-    const struct service004 *service004;
+    const struct peers *peers;
     struct http_server *server;
 };
 
 static int put_health(const struct admin *admin, struct buf *body)
 {
-    const struct kme_config *config = admin->env->config;
+    size_t least = store_blocks_for((uint32_t)admin->env->config->limits.default_key_bits);
+    int code = 200;
 
-    if (!link_is_up(admin->link)) {
-        buf_put_format(body, "no link to peer key server %s\n", config->link.peer_kme_id);
-        return 503;
+    for (size_t i = 0; i < admin->peers->count; i++) {
+        const struct peer *peer = &admin->peers->items[i];
+
+        if (!link_is_up(peer->link))
+            buf_put_format(body, "no link to peer key server %s\n", peer->kme_id);
+        else if (store_usable(peer->store, BLOCK_OURS) < least)
+            buf_put_format(body, "no key material is available on the link to %s\n", peer->kme_id);
+        else
+            continue;
+        code = 503;
     }
-    if (store_usable(admin->store, BLOCK_OURS) <
-        store_blocks_for((uint32_t)config->limits.default_key_bits)) {
-        buf_put_text(body, "no key material is available\n");
-        return 503;
-    }
-    buf_put_text(body, "ok\n");
-    return 200;
+    if (code == 200)
+        buf_put_text(body, "ok\n");
+    return code;
 }
 
 static int put_metrics(const struct admin *admin, struct buf *body)
 {
-    struct metrics_link link = {admin->env->config->link.peer_kme_id, link_is_up(admin->link),
-                                (uint64_t)store_usable(admin->store, BLOCK_OURS) * BLOCK_BITS};
+    const struct peers *peers = admin->peers;
+    struct metrics_streams streams = {state004_names, peers->catalogue.counts, STATE004_DEAD};
+    struct metrics_link links[CONFIG_LINKS_MAX];
 
-    struct metrics_streams streams = service004_streams(admin->service004);
-
-    metrics_put(admin->env->metrics, &link, &streams, body);
+    for (size_t i = 0; i < peers->count; i++)
+        links[i] = (struct metrics_link){
+            peers->items[i].kme_id, &peers->items[i].counters, link_is_up(peers->items[i].link),
+            (uint64_t)store_usable(peers->items[i].store, BLOCK_OURS) * BLOCK_BITS};
+    metrics_put(admin->env->metrics, links, peers->count, &streams, body);
     return 200;
 }
 
@@ -98,8 +105,7 @@ static void refuse(void *arg, const struct http_fault *fault, struct buf *body)
 static const struct http_service http_service = {
     "admin", TLS_NONE, REQUEST_BODY_MAX_BYTES, BODY_MAX_BYTES, opened, handle, refuse};
 
-struct admin *admin_new(const struct env *env, const struct store *store, const struct link *link,
-                        const struct service004 *service004, struct status *status)
+struct admin *admin_new(const struct env *env, const struct peers *peers, struct status *status)
 {
     struct admin *admin = OPENSSL_zalloc(sizeof(*admin));
 
@@ -108,9 +114,7 @@ struct admin *admin_new(const struct env *env, const struct store *store, const 
         return NULL;
     }
     admin->env = env;
-    admin->store = store;
-    admin->link = link;
-    admin->service004 = service004;
+    admin->peers = peers;
     admin->server = http_server_new(env, &env->config->admin.listen, &http_service, admin, status);
     if (admin->server == NULL) {
         OPENSSL_free(admin);

@@ -5,15 +5,12 @@
 
 #include "base/status.h"
 #include "kme/env.h"
-#include "kme/link.h"
-#include "kme/service004.h"
-#include "kme/store.h"
+#include "kme/peers.h"
 
 struct admin;
 
 /* Borrows all; listens as the configuration says. */
-struct admin *admin_new(const struct env *env, const struct store *store, const struct link *link,
-                        const struct service004 *service004, struct status *status);
+struct admin *admin_new(const struct env *env, const struct peers *peers, struct status *status);
 void admin_free(struct admin *admin);
 
 #endif

@@ -14,13 +14,14 @@
 #include "kme/env.h"
 #include "kme/identity.h"
 #include "kme/metrics.h"
+#include "kme/peers.h"
 #include "kme/policy004.h"
 #include "kme/stream.h"
 #include "kme/stream004.h"
 
 struct service004 {
     const struct env *env;
-    struct streams004 *streams;
+    struct peers *peers;
     struct listener *listener;
     LIST_HEAD(, connection004) connections;
     int64_t connection_count;
@@ -36,7 +37,7 @@ struct call004 {
     uint32_t index, metadata_bytes; /* of GET_KEY */
     bool waiting;
     enum metric_hold hold;
-    int64_t since_ns; /* when it came in */
+    int64_t since_ns;        /* when it came in */
     struct waiter004 waiter; /* its event also keeps the time */
     int64_t deadline_ns;
 };
@@ -60,6 +61,9 @@ void connection004_free(struct connection004 *connection);
 
 /* The caller's SAE ID; NULL when its certificate is that of no SAE of this site. */
 const char *call004_caller(const struct call004 *call);
+
+/* The stream with this ID, on whichever link; NULL if there is none. */
+struct stream004 *call004_stream(const struct call004 *call, const struct key_id *id);
 
 /* Starts the clock of a call that has come in now. */
 void call004_set_timeout(struct call004 *call, uint32_t timeout_ms);

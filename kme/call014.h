@@ -10,8 +10,8 @@
 
 #include "kme/env.h"
 #include "kme/http_server.h"
-#include "kme/link.h"
 #include "kme/metrics.h"
+#include "kme/peers.h"
 #include "kme/route014.h"
 #include "kme/store.h"
 
@@ -19,8 +19,7 @@ struct held_claim;
 
 struct service014 {
     const struct env *env;
-    struct store *store;
-    struct link *link;
+    struct peers *peers;
     struct http_server *server;
     struct buf body; /* of the answer being written; wiped after each */
     TAILQ_HEAD(held_claims, held_claim) held;

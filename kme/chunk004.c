@@ -27,12 +27,12 @@ static bool hold(struct streams004 *streams, struct stream004 *stream, uint32_t 
     bool held = window004_hold(&stream->window, index, key, now_ns);
 
     if (!held) {
-        streams->env->metrics->lost_bits[LOSS_DISPLACED] += key->size_bytes * 8;
+        streams->peer->counters.lost_bits[LOSS_DISPLACED] += key->size_bytes * 8;
         secret_free(key);
     } else if (now_ns < stream->oldest_ns) {
         stream->oldest_ns = now_ns;
     }
-    streams->env->metrics->lost_bits[LOSS_DISPLACED] += stream->window.wiped_bits;
+    streams->peer->counters.lost_bits[LOSS_DISPLACED] += stream->window.wiped_bits;
     stream->window.wiped_bits = 0;
     return held;
 }
@@ -50,11 +50,11 @@ static bool cut(struct streams004 *streams, struct stream004 *stream, uint32_t i
     frame.u.stream.opening = stream->opening;
     chunk->index = index;
     chunk->cut.size_bytes = stream->qos.key_chunk_size_bytes;
-    if (!store_cut_ours(streams->store, &chunk->cut, &key, &status))
+    if (!store_cut_ours(streams->peer->store, &chunk->cut, &key, &status))
         return false;
-    streams->env->metrics->lost_bits[LOSS_SURPLUS] +=
+    streams->peer->counters.lost_bits[LOSS_SURPLUS] +=
         chunk->cut.block_count * BLOCK_BITS - chunk->cut.size_bytes * 8;
-    if (!link_send_stream(streams->link, &frame, chunk->cut.size_bytes * 8)) {
+    if (!link_send_stream(streams->peer->link, &frame, chunk->cut.size_bytes * 8)) {
         log_line(streams->env->log, LOG_LEVEL_ERROR, "out of memory to announce a chunk");
         window004_spend(&stream->window, index);
         secret_free(key);
@@ -67,9 +67,9 @@ static bool cut(struct streams004 *streams, struct stream004 *stream, uint32_t i
 
 static bool can_cut(const struct streams004 *streams, const struct stream004 *stream)
 {
-    return link_has_room(streams->link, 1) &&
+    return link_has_room(streams->peer->link, 1) &&
            store_blocks_for(stream->qos.key_chunk_size_bytes * 8) <=
-               store_usable(streams->store, BLOCK_OURS);
+               store_usable(streams->peer->store, BLOCK_OURS);
 }
 
 static void wish(struct streams004 *streams, struct stream004 *stream, uint32_t index)
@@ -114,13 +114,13 @@ static void ask_peer(struct streams004 *streams, struct stream004 *stream, uint3
     if (window004_look(&stream->window, index, &position) == POSITION_AWAITED &&
         now_ns - position->since_ns < patience_ns(stream))
         return;
-    if (!link_has_room(streams->link, 1) || !window004_await(&stream->window, index, now_ns))
+    if (!link_has_room(streams->peer->link, 1) || !window004_await(&stream->window, index, now_ns))
         return;
     frame.type = FRAME_STREAM_WANT;
     frame.u.stream.stream_id = stream->id;
     frame.u.stream.opening = stream->opening;
     frame.u.stream.u.want.index = index;
-    if (!link_send_stream(streams->link, &frame, 0))
+    if (!link_send_stream(streams->peer->link, &frame, 0))
         window004_give_up(&stream->window, index);
 }
 
@@ -177,19 +177,19 @@ void chunk004_serve(struct streams004 *streams)
 void chunk004_arrived(struct streams004 *streams, struct stream004 *stream,
                       const struct stream_chunk *chunk)
 {
-    struct metrics *metrics = streams->env->metrics;
+    struct metrics_peer *counters = &streams->peer->counters;
     struct status status = STATUS_INIT;
     struct secret *key;
 
-    if (!store_cut_peers(streams->store, &chunk->cut, &key, &status)) {
-        metrics->lost_bits[LOSS_MISMATCH] += chunk->cut.size_bytes * 8;
+    if (!store_cut_peers(streams->peer->store, &chunk->cut, &key, &status)) {
+        counters->lost_bits[LOSS_MISMATCH] += chunk->cut.size_bytes * 8;
         log_line(streams->env->log, LOG_LEVEL_WARN, "a chunk of a stream is lost: %s", status.text);
         if (stream != NULL && window004_admits_peer(&stream->window, chunk->index))
             window004_spend(&stream->window, chunk->index);
     } else if (stream == NULL || stream->ours || stream->state == STATE004_PEER_LEFT ||
                !window004_admits_peer(&stream->window, chunk->index) ||
                chunk->cut.size_bytes != stream->qos.key_chunk_size_bytes) {
-        metrics->lost_bits[LOSS_CLOSED] += chunk->cut.size_bytes * 8;
+        counters->lost_bits[LOSS_CLOSED] += chunk->cut.size_bytes * 8;
         secret_free(key);
     } else {
         hold(streams, stream, chunk->index, key);

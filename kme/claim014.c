@@ -8,6 +8,7 @@
 #include "base/deadline.h"
 #include "kme/call014.h"
 #include "kme/config.h"
+#include "kme/store.h"
 
 enum { ID_TEXT_ROOM = 128 };
 
@@ -58,6 +59,23 @@ static bool read_claim(const struct call014 *call, struct claim *claim, struct e
                                  &claim->count, error);
 }
 
+/* A key is in the store of the link that its initiator is behind. Nobody is told that a key of
+ * others is unknown when it is known, whichever link it is on. */
+static enum claim_state look_at(const struct call014 *call, const struct key_id *id, int64_t now_ns)
+{
+    const struct peers *peers = call->service->peers;
+    const struct peer *peer = peers_of_sae(peers, call->route.sae);
+    enum claim_state state = CLAIM_UNKNOWN;
+
+    if (peer != NULL)
+        state = store_look(peer->store, id, call->caller, call->route.sae, now_ns);
+    for (size_t i = 0; state == CLAIM_UNKNOWN && i < peers->count; i++)
+        if (store_look(peers->items[i].store, id, call->caller, call->route.sae, now_ns) ==
+            CLAIM_UNAUTHORISED)
+            state = CLAIM_UNAUTHORISED;
+    return state;
+}
+
 /* The batch is as good as its worst ID: an unauthorised one hides what the others are. */
 static enum claim_state look(const struct call014 *call, const struct claim *claim,
                              struct key_id *awaited)
@@ -68,8 +86,7 @@ static enum claim_state look(const struct call014 *call, const struct claim *cla
     enum claim_state worst = CLAIM_READY;
 
     for (size_t i = 0; i < claim->count; i++) {
-        enum claim_state state =
-            store_look(call->service->store, &claim->ids[i], call->caller, call->route.sae, now_ns);
+        enum claim_state state = look_at(call, &claim->ids[i], now_ns);
 
         if (badness[state] > badness[worst]) {
             worst = state;
@@ -82,13 +99,13 @@ static enum claim_state look(const struct call014 *call, const struct claim *cla
 static void deliver(const struct call014 *call, const struct claim *claim)
 {
     struct service014 *service = call->service;
+    struct store *store = peers_of_sae(service->peers, call->route.sae)->store;
     struct etsi014_container container;
 
     memset(&container, 0, sizeof(container));
     for (; container.count < claim->count; container.count++) {
         container.keys[container.count].id = claim->ids[container.count];
-        container.keys[container.count].key =
-            store_claim(service->store, &claim->ids[container.count]);
+        container.keys[container.count].key = store_claim(store, &claim->ids[container.count]);
     }
     metrics_count_keys(service->env->metrics, API_014, call->caller, ROLE_RESPONDER, claim->count);
     etsi014_container_put(&service->body, &container);

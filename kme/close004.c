@@ -6,15 +6,14 @@
 
 void close004(struct call004 *call)
 {
-    struct streams004 *streams = call->connection->service->streams;
     const char *caller = call004_caller(call);
-    struct stream004 *stream = streams004_find(streams, &call->id);
+    struct stream004 *stream = call004_stream(call, &call->id);
 
     if (caller == NULL || stream == NULL || strcmp(stream->local, caller) != 0 ||
         !state004_is_open_here(stream->state)) {
         call004_answer_close(call, ETSI004_PEER_NOT_CONNECTED);
         return;
     }
-    stream004_close_here(streams, stream);
+    stream004_close_here(stream->streams, stream);
     call004_answer_close(call, ETSI004_SUCCESS);
 }

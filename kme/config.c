@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 
+#include "kme/config_links.h"
 #include "kme/config_value.h"
 
 enum { KEY_TEXT_BYTES = 64 };
@@ -39,7 +40,8 @@ static bool refuse_unknown(config_setting_t *group, const char *group_name, cons
                 return config_value_fail(member, path, status, "is not a group { … }");
             if (!refuse_unknown(member, name, path, status))
                 return false;
-        } else if (!is_setting(group_name, name)) {
+        } else if (!is_setting(group_name, name) &&
+                   (group_name[0] != '\0' || !config_links_is_name(name))) {
             return config_value_fail(member, path, status, "is unknown");
         }
     }
@@ -71,8 +73,7 @@ static bool read_setting(struct kme_config *config, config_t *file, const struct
         return config_value_read(config, setting, value, path, status);
     if (setting->required && !is_left_out(file, setting))
         return status_fail(status, OUTCOME_CONFIG, "%s: %s is missing", path, key);
-    if (setting->type == SETTING_NUMBER)
-        memcpy((char *)config + setting->offset, &setting->fallback, sizeof(setting->fallback));
+    config_value_default(config, setting);
     return true;
 }
 
@@ -123,8 +124,6 @@ static bool check_whole(struct kme_config *config, const char *path, struct stat
     log_close(probe);
     if (config->store.path == NULL)
         config->store.window_bits = 0;
-    if (strcmp(config->kme_id, config->link.peer_kme_id) == 0)
-        return status_fail(status, OUTCOME_CONFIG, "%s: link.peer_kme_id is our own kme_id", path);
     if (config->limits.min_key_bits > config->limits.default_key_bits ||
         config->limits.default_key_bits > config->limits.max_key_bits)
         return status_fail(
@@ -144,12 +143,9 @@ static bool check_names(const struct kme_config *config, const char *path, struc
     for (size_t i = 0; i < config->saes.count; i++) {
         const struct config_sae *sae = &config->saes.items[i];
 
-        if (strcmp(sae->cn, config->kme_id) == 0 || strcmp(sae->cn, config->link.peer_kme_id) == 0)
+        if (strcmp(sae->cn, config->kme_id) == 0 || kme_config_link(config, sae->cn) != NULL)
             return status_fail(status, OUTCOME_CONFIG, "%s: saes: '%s' is the CN of a key server",
                                path, sae->cn);
-        if (kme_config_is_peer_sae(config, sae->id))
-            return status_fail(status, OUTCOME_CONFIG,
-                               "%s: '%s' is in both saes and link.peer_saes", path, sae->id);
     }
     return true;
 }
@@ -162,6 +158,8 @@ static bool read_whole(struct kme_config *config, config_t *file, const char *pa
     for (size_t i = 0; i < config_setting_count; i++)
         if (!read_setting(config, file, &config_settings[i], path, status))
             return false;
+    if (!config_links_read(config, config_root_setting(file), path, status))
+        return false;
     return check_whole(config, path, status) && check_names(config, path, status);
 }
 
@@ -196,9 +194,7 @@ void kme_config_free(struct kme_config *config)
         OPENSSL_free(config->saes.items[i].cn);
     }
     OPENSSL_free(config->saes.items);
-    for (size_t i = 0; i < config->link.peer_saes.count; i++)
-        OPENSSL_free(config->link.peer_saes.items[i]);
-    OPENSSL_free(config->link.peer_saes.items);
+    config_links_free(config);
     OPENSSL_free(config->kme_id);
     OPENSSL_free(config->cert);
     OPENSSL_free(config->key);
@@ -207,46 +203,7 @@ void kme_config_free(struct kme_config *config)
     OPENSSL_free(config->etsi004.compat);
     OPENSSL_free(config->store.path);
     OPENSSL_free(config->store.key_file);
-    OPENSSL_free(config->link.peer_kme_id);
     OPENSSL_free(config);
-}
-
-/* A text may be absent: NULL. */
-static bool keep_text(char **to, const char *from, bool *differed)
-{
-    char *text = from != NULL ? OPENSSL_strdup(from) : NULL;
-
-    *differed = *to == NULL || from == NULL ? *to != from : strcmp(*to, from) != 0;
-    if (from != NULL && text == NULL)
-        return false;
-    OPENSSL_free(*to);
-    *to = text;
-    return true;
-}
-
-/* Makes the value of one setting that of the running configuration; *differed says whether it
- * was another. */
-static bool keep_value(const struct setting *setting, void *to, const void *from, bool *differed)
-{
-    switch (setting->type) {
-    case SETTING_NUMBER:
-        *differed = memcmp(to, from, sizeof(int64_t)) != 0;
-        memcpy(to, from, sizeof(int64_t));
-        return true;
-    case SETTING_ADDRESS:
-    case SETTING_LOOPBACK:
-        *differed = strcmp(((struct address *)to)->text, ((const struct address *)from)->text) != 0;
-        memcpy(to, from, sizeof(struct address));
-        return true;
-    case SETTING_NAME:
-    case SETTING_FILE:
-    case SETTING_WORD:
-        return keep_text(to, *(char *const *)from, differed);
-    case SETTING_SAES:
-    case SETTING_PEER_SAES:
-        break;
-    }
-    return false;
 }
 
 bool kme_config_keep_fixed(struct kme_config *config, const struct kme_config *running,
@@ -260,14 +217,13 @@ bool kme_config_keep_fixed(struct kme_config *config, const struct kme_config *r
 
         if (!setting->fixed)
             continue;
-        if (!keep_value(setting, (char *)config + setting->offset,
-                        (const char *)running + setting->offset, &differed))
+        if (!config_value_keep(config, running, setting, &differed))
             return false;
         if (differed)
             log_line(log, LOG_LEVEL_WARN, "%s: the new value needs a restart; the old one stays",
                      key_text(setting, key));
     }
-    return true;
+    return config_links_keep_fixed(config, running, log);
 }
 
 bool kme_config_has_004(const struct kme_config *config)
@@ -281,12 +237,4 @@ const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn
         if (strcmp(config->saes.items[i].cn, cn) == 0)
             return config->saes.items[i].id;
     return NULL;
-}
-
-bool kme_config_is_peer_sae(const struct kme_config *config, const char *id)
-{
-    for (size_t i = 0; i < config->link.peer_saes.count; i++)
-        if (strcmp(config->link.peer_saes.items[i], id) == 0)
-            return true;
-    return false;
 }

@@ -15,11 +15,29 @@
 #include "base/status.h"
 #include "kme/address.h"
 
-enum { CONFIG_NAMES_MAX = 1024 /* SAEs of one list */ };
+enum { CONFIG_NAMES_MAX = 1024 /* SAEs of one list */, CONFIG_LINKS_MAX = 64 };
 
 struct config_sae {
     char *id;
     char *cn; /* subject CN of its certificate; the ID where the file does not say */
+};
+
+struct config_saes {
+    struct config_sae *items;
+    size_t count;
+};
+
+struct config_names {
+    char **items;
+    size_t count;
+};
+
+struct config_link {
+    char *peer_kme_id; /* what a link is known by: a reload may move it to another index */
+    struct address listen, connect;
+    struct config_names peer_saes;
+    int64_t simulated_rate_bps;
+    int64_t capacity_bits;
 };
 
 /* Names are NUL-terminated, 1 to ETSI014_ID_MAX_CHARS octets. Everything is owned. */
@@ -39,20 +57,11 @@ struct kme_config {
         char *key_file;      /* NULL: the file is not sealed */
         int64_t window_bits; /* that each link keeps open; 0 without a path */
     } store;
+    struct config_saes saes; /* of this site */
     struct {
-        struct config_sae *items;
+        struct config_link *items;
         size_t count;
-    } saes; /* of this site */
-    struct {
-        char *peer_kme_id;
-        struct address listen, connect;
-        struct {
-            char **items;
-            size_t count;
-        } peer_saes;
-        int64_t simulated_rate_bps;
-        int64_t capacity_bits;
-    } link;
+    } links;
     struct {
         int64_t default_key_bits, min_key_bits, max_key_bits;
         int64_t max_keys_per_request;
@@ -83,6 +92,12 @@ bool kme_config_has_004(const struct kme_config *config);
 
 /* The ID of the SAE of this site whose certificate has this CN; NULL if there is none. */
 const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn);
-bool kme_config_is_peer_sae(const struct kme_config *config, const char *id);
+
+/* The link to a peer key server; NULL if there is none. There is one for as long as the process
+ * runs: links come and go at a start only. Valid until a reload. */
+const struct config_link *kme_config_link(const struct kme_config *config, const char *peer_kme_id);
+
+/* The link that the SAE is behind; NULL if it is behind none. */
+const struct config_link *kme_config_link_of_sae(const struct kme_config *config, const char *id);
 
 #endif

@@ -9,12 +9,12 @@
 #include "kme/store.h"
 
 #define AT(member) offsetof(struct kme_config, member)
+#define IN_LINK(member) offsetof(struct config_link, member)
 #define NO_RANGE 0, 0, 0
 
 enum { KEY_BITS_MAX = SECRET_MAX_BYTES * 8 };
 
-const char *const config_groups[] = {"etsi014", "etsi004", "admin", "store",
-                                     "link",    "limits",  NULL};
+const char *const config_groups[] = {"etsi014", "etsi004", "admin", "store", "limits", NULL};
 
 const char *const config_optional_groups[] = {"etsi004", "store", NULL};
 
@@ -33,14 +33,6 @@ const struct setting config_settings[] = {
     {"store", "key_file", SETTING_FILE, AT(store.key_file), false, true, NO_RANGE},
     {"store", "window_bits", SETTING_NUMBER, AT(store.window_bits), false, true, KEY_BITS_MAX,
      268435456, 1048576},
-    {"link", "peer_kme_id", SETTING_NAME, AT(link.peer_kme_id), true, true, NO_RANGE},
-    {"link", "listen", SETTING_ADDRESS, AT(link.listen), true, true, NO_RANGE},
-    {"link", "connect", SETTING_ADDRESS, AT(link.connect), true, true, NO_RANGE},
-    {"link", "peer_saes", SETTING_PEER_SAES, AT(link.peer_saes), true, false, NO_RANGE},
-    {"link", "simulated_rate_bps", SETTING_NUMBER, AT(link.simulated_rate_bps), false, false, 0,
-     1000000000, 1000000},
-    {"link", "capacity_bits", SETTING_NUMBER, AT(link.capacity_bits), false, true, 2 * KEY_BITS_MAX,
-     1073741824, 8388608},
     {"limits", "default_key_bits", SETTING_NUMBER, AT(limits.default_key_bits), false, false, 8,
      KEY_BITS_MAX, 256},
     {"limits", "min_key_bits", SETTING_NUMBER, AT(limits.min_key_bits), false, false, 8,
@@ -77,3 +69,17 @@ const struct setting config_settings[] = {
 };
 
 const size_t config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
+
+const struct setting config_link_settings[] = {
+    {"", "peer_kme_id", SETTING_NAME, IN_LINK(peer_kme_id), true, true, NO_RANGE},
+    {"", "listen", SETTING_ADDRESS, IN_LINK(listen), true, true, NO_RANGE},
+    {"", "connect", SETTING_ADDRESS, IN_LINK(connect), true, true, NO_RANGE},
+    {"", "peer_saes", SETTING_NAMES, IN_LINK(peer_saes), true, false, NO_RANGE},
+    {"", "simulated_rate_bps", SETTING_NUMBER, IN_LINK(simulated_rate_bps), false, false, 0,
+     1000000000, 1000000},
+    {"", "capacity_bits", SETTING_NUMBER, IN_LINK(capacity_bits), false, true, 2 * KEY_BITS_MAX,
+     1073741824, 8388608},
+};
+
+const size_t config_link_setting_count =
+    sizeof(config_link_settings) / sizeof(config_link_settings[0]);

@@ -12,15 +12,15 @@ enum setting_type {
     SETTING_ADDRESS,  /* struct address */
     SETTING_LOOPBACK, /* struct address that only this machine reaches */
     SETTING_NUMBER,   /* int64_t */
-    SETTING_SAES,     /* list of groups */
-    SETTING_PEER_SAES /* array or list of names */
+    SETTING_SAES,     /* list of groups: struct config_saes */
+    SETTING_NAMES     /* array or list of names: struct config_names */
 };
 
 struct setting {
     const char *group; /* "" for the top level */
     const char *name;
     enum setting_type type;
-    size_t offset; /* in struct kme_config */
+    size_t offset; /* in struct kme_config, or in struct config_link */
     bool required;
     bool fixed; /* takes effect at a start only */
     int64_t min, max, fallback;
@@ -28,6 +28,10 @@ struct setting {
 
 extern const struct setting config_settings[];
 extern const size_t config_setting_count;
+
+/* Of one link. */
+extern const struct setting config_link_settings[];
+extern const size_t config_link_setting_count;
 
 /* The groups that may stand at the top level, ended by NULL. */
 extern const char *const config_groups[];

@@ -10,23 +10,38 @@
 
 #include "etsi/etsi014.h"
 
-enum { SENTENCE_BYTES = 256 };
+enum { SENTENCE_BYTES = 256, NAME_BYTES = 128 };
+
+/* links[1].peer_saes[0], and so on. */
+static void put_name(const config_setting_t *at, char *name, size_t room)
+{
+    const config_setting_t *parent = config_setting_parent(at);
+    const char *own = config_setting_name(at);
+    size_t used;
+
+    name[0] = '\0';
+    if (parent == NULL)
+        return;
+    put_name(parent, name, room);
+    used = strlen(name);
+    if (own != NULL)
+        snprintf(name + used, room - used, "%s%s", used > 0 ? "." : "", own);
+    else
+        snprintf(name + used, room - used, "[%d]", config_setting_index(at));
+}
 
 bool config_value_fail(const config_setting_t *at, const char *path, struct status *status,
                        const char *format, ...)
 {
-    const config_setting_t *parent = config_setting_parent(at);
-    const char *group = parent != NULL ? config_setting_name(parent) : NULL;
-    const char *name = config_setting_name(at);
-    char sentence[SENTENCE_BYTES];
+    char name[NAME_BYTES], sentence[SENTENCE_BYTES];
     va_list args;
 
+    put_name(at, name, sizeof(name));
     va_start(args, format);
     vsnprintf(sentence, sizeof(sentence), format, args);
     va_end(args);
-    return status_fail(status, OUTCOME_CONFIG, "%s:%u: %s%s%s %s", path,
-                       config_setting_source_line(at), group != NULL ? group : "",
-                       group != NULL ? "." : "", name != NULL ? name : "an entry", sentence);
+    return status_fail(status, OUTCOME_CONFIG, "%s:%u: %s %s", path, config_setting_source_line(at),
+                       name, sentence);
 }
 
 static bool copy_text(char **to, const char *text, const config_setting_t *at, const char *path,
@@ -138,7 +153,7 @@ static bool read_sae(struct config_sae *sae, config_setting_t *group, const char
     return sae->cn != NULL || copy_text(&sae->cn, sae->id, group, path, status);
 }
 
-static bool read_saes(struct kme_config *config, const config_setting_t *value, const char *path,
+static bool read_saes(struct config_saes *saes, const config_setting_t *value, const char *path,
                       struct status *status)
 {
     size_t count;
@@ -146,49 +161,46 @@ static bool read_saes(struct kme_config *config, const config_setting_t *value, 
     if (!check_list(value, "SAEs", path, status))
         return false;
     count = (size_t)config_setting_length(value);
-    config->saes.items = OPENSSL_zalloc((count + 1) * sizeof(*config->saes.items));
-    if (config->saes.items == NULL)
+    saes->items = OPENSSL_zalloc((count + 1) * sizeof(*saes->items));
+    if (saes->items == NULL)
         return config_value_fail(value, path, status, "does not fit in memory");
-    config->saes.count = count;
+    saes->count = count;
     for (size_t i = 0; i < count; i++) {
-        struct config_sae *sae = &config->saes.items[i];
+        struct config_sae *sae = &saes->items[i];
         config_setting_t *group = config_setting_get_elem(value, (unsigned)i);
 
         if (!read_sae(sae, group, path, status))
             return false;
         for (size_t j = 0; j < i; j++)
-            if (strcmp(config->saes.items[j].id, sae->id) == 0 ||
-                strcmp(config->saes.items[j].cn, sae->cn) == 0)
+            if (strcmp(saes->items[j].id, sae->id) == 0 || strcmp(saes->items[j].cn, sae->cn) == 0)
                 return config_value_fail(group, path, status,
                                          "has an id or cn that is there twice");
     }
     return true;
 }
 
-static bool read_peer_saes(struct kme_config *config, const config_setting_t *value,
-                           const char *path, struct status *status)
+static bool read_names(struct config_names *names, const config_setting_t *value, const char *path,
+                       struct status *status)
 {
     size_t count;
 
     if (!check_list(value, "SAE IDs", path, status))
         return false;
     count = (size_t)config_setting_length(value);
-    config->link.peer_saes.items =
-        OPENSSL_zalloc((count + 1) * sizeof(*config->link.peer_saes.items));
-    if (config->link.peer_saes.items == NULL)
+    names->items = OPENSSL_zalloc((count + 1) * sizeof(*names->items));
+    if (names->items == NULL)
         return config_value_fail(value, path, status, "does not fit in memory");
-    config->link.peer_saes.count = count;
+    names->count = count;
     for (size_t i = 0; i < count; i++)
-        if (!read_name(&config->link.peer_saes.items[i],
-                       config_setting_get_elem(value, (unsigned)i), path, status))
+        if (!read_name(&names->items[i], config_setting_get_elem(value, (unsigned)i), path, status))
             return false;
     return true;
 }
 
-bool config_value_read(struct kme_config *config, const struct setting *setting,
-                       config_setting_t *value, const char *path, struct status *status)
+bool config_value_read(void *base, const struct setting *setting, config_setting_t *value,
+                       const char *path, struct status *status)
 {
-    void *to = (char *)config + setting->offset;
+    void *to = (char *)base + setting->offset;
 
     switch (setting->type) {
     case SETTING_NAME:
@@ -202,9 +214,63 @@ bool config_value_read(struct kme_config *config, const struct setting *setting,
     case SETTING_NUMBER:
         return read_number(to, setting, value, path, status);
     case SETTING_SAES:
-        return read_saes(config, value, path, status);
-    case SETTING_PEER_SAES:
-        return read_peer_saes(config, value, path, status);
+        return read_saes(to, value, path, status);
+    case SETTING_NAMES:
+        return read_names(to, value, path, status);
+    }
+    return false;
+}
+
+/* A text may be absent: NULL. */
+static bool keep_text(char **to, const char *from, bool *differed)
+{
+    char *text = from != NULL ? OPENSSL_strdup(from) : NULL;
+
+    *differed = *to == NULL || from == NULL ? *to != from : strcmp(*to, from) != 0;
+    if (from != NULL && text == NULL)
+        return false;
+    OPENSSL_free(*to);
+    *to = text;
+    return true;
+}
+
+void config_names_free(struct config_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        OPENSSL_free(names->items[i]);
+    OPENSSL_free(names->items);
+    *names = (struct config_names){NULL, 0};
+}
+
+void config_value_default(void *base, const struct setting *setting)
+{
+    if (setting->type == SETTING_NUMBER)
+        memcpy((char *)base + setting->offset, &setting->fallback, sizeof(setting->fallback));
+}
+
+bool config_value_keep(void *base, const void *running, const struct setting *setting,
+                       bool *differed)
+{
+    void *to = (char *)base + setting->offset;
+    const void *from = (const char *)running + setting->offset;
+
+    switch (setting->type) {
+    case SETTING_NUMBER:
+        *differed = memcmp(to, from, sizeof(int64_t)) != 0;
+        memcpy(to, from, sizeof(int64_t));
+        return true;
+    case SETTING_ADDRESS:
+    case SETTING_LOOPBACK:
+        *differed = strcmp(((struct address *)to)->text, ((const struct address *)from)->text) != 0;
+        memcpy(to, from, sizeof(struct address));
+        return true;
+    case SETTING_NAME:
+    case SETTING_FILE:
+    case SETTING_WORD:
+        return keep_text(to, *(char *const *)from, differed);
+    case SETTING_SAES:
+    case SETTING_NAMES:
+        break;
     }
     return false;
 }

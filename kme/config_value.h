@@ -7,11 +7,21 @@
 
 #include "kme/config_table.h"
 
-/* Reads a value that is in the file into *config. */
-bool config_value_read(struct kme_config *config, const struct setting *setting,
-                       config_setting_t *value, const char *path, struct status *status);
+/* Reads a value that is in the file to its place in *base. */
+bool config_value_read(void *base, const struct setting *setting, config_setting_t *value,
+                       const char *path, struct status *status);
 
-/* "PATH:LINE: KEY " and the sentence; returns false. */
+/* What is not in the file: a number is its fallback. */
+void config_value_default(void *base, const struct setting *setting);
+
+/* Makes the value in *base that in *running; *differed says whether it was another. False when out
+ * of memory. */
+bool config_value_keep(void *base, const void *running, const struct setting *setting,
+                       bool *differed);
+
+void config_names_free(struct config_names *names);
+
+/* "PATH:LINE: links[1].connect " and the sentence; returns false. */
 bool config_value_fail(const config_setting_t *at, const char *path, struct status *status,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -31,6 +31,11 @@ const char *call004_caller(const struct call004 *call)
     return kme_config_sae_of_cn(connection->service->env->config, connection->identity);
 }
 
+struct stream004 *call004_stream(const struct call004 *call, const struct key_id *id)
+{
+    return catalogue004_find(&call->connection->service->peers->catalogue, id);
+}
+
 void call004_set_timeout(struct call004 *call, uint32_t timeout_ms)
 {
     const struct policy004 *policy = policy004_of(call->connection->service->env->config);

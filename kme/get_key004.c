@@ -36,7 +36,7 @@ static void wait_for_peer(struct call004 *call, struct stream004 *stream, enum e
 {
     if (!call004_time_is_up(call))
         call004_wait(call, stream, INT64_MAX);
-    else if (link_is_up(call->connection->service->streams->link))
+    else if (link_is_up(stream->streams->peer->link))
         refuse(call, late);
     else
         refuse(call, ETSI004_NO_QKD_CONNECTION);
@@ -95,7 +95,7 @@ static void deliver(struct call004 *call, struct stream004 *stream, struct posit
     else
         window004_deliver(&stream->window, position);
     count_rate(stream, monotonic_ns());
-    metrics->lost_bits[LOSS_DISPLACED] += stream->window.wiped_bits;
+    stream->streams->peer->counters.lost_bits[LOSS_DISPLACED] += stream->window.wiped_bits;
     stream->window.wiped_bits = 0;
     metrics_count_keys(metrics, API_004, stream->local,
                        stream->ours ? ROLE_INITIATOR : ROLE_RESPONDER, 1);
@@ -107,7 +107,6 @@ static void deliver(struct call004 *call, struct stream004 *stream, struct posit
 /* The position is inside the window, and the stream is open at both ends, or need not be. */
 static void look(struct call004 *call, struct stream004 *stream)
 {
-    struct streams004 *streams = call->connection->service->streams;
     int64_t now_ns = monotonic_ns(), ttl_ns = (int64_t)stream->qos.ttl_s * NS_PER_S;
     struct position *position;
     enum position_state state = window004_look(&stream->window, call->index, &position);
@@ -123,7 +122,7 @@ static void look(struct call004 *call, struct stream004 *stream)
     }
     if ((state == POSITION_FREE || state == POSITION_AWAITED) &&
         stream->state != STATE004_LOCAL_LEFT) {
-        chunk004_request(streams, stream, call->index);
+        chunk004_request(stream->streams, stream, call->index);
         state = window004_look(&stream->window, call->index, &position);
     }
     if (state == POSITION_HELD)
@@ -162,7 +161,7 @@ void get_key004_again(struct call004 *call)
 void get_key004(struct call004 *call)
 {
     const char *caller = call004_caller(call);
-    struct stream004 *stream = streams004_find(call->connection->service->streams, &call->id);
+    struct stream004 *stream = call004_stream(call, &call->id);
 
     /* A GET_KEY that was sent behind an OPEN_CONNECT which failed must not use the caller's own
      * stream: an SAE may be led to name it by a stranger who repeats its ID. */

@@ -40,7 +40,7 @@ struct connection;
 
 struct link {
     const struct env *env;
-    struct store *store;
+    struct peer *peer;
     struct link_session *session;
     struct listener *listener;
     struct event *redial, *heartbeat, *acknowledge, *flush, *quantum_tick;
@@ -69,11 +69,6 @@ static void after_ms(struct event *event, int ms)
     event_add(event, &after);
 }
 
-static const char *peer(const struct link *link)
-{
-    return link->env->config->link.peer_kme_id;
-}
-
 static void plan_redial(struct link *link)
 {
     if (!link_session_is_source(link->session))
@@ -86,7 +81,7 @@ static void plan_redial(struct link *link)
 static void tell_failure(struct link *link, const char *reason)
 {
     log_line(link->env->log, link->told_failure ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
-             "link to '%s': %s", peer(link),
+             "link to '%s': %s", link->peer->kme_id,
              reason[0] != '\0' ? reason : "closed by the other side");
     link->told_failure = true;
 }
@@ -98,7 +93,7 @@ static void drop(struct connection *connection)
     if (link->current == connection) {
         link->current = NULL;
         if (link_session_is_up(link->session))
-            log_line(link->env->log, LOG_LEVEL_WARN, "link to '%s' is down", peer(link));
+            log_line(link->env->log, LOG_LEVEL_WARN, "link to '%s' is down", link->peer->kme_id);
         link_session_disconnect(link->session);
         event_del(link->heartbeat);
         event_del(link->quantum_tick);
@@ -126,7 +121,7 @@ static void on_opened(void *arg, SSL *tls)
     char name[IDENTITY_BYTES];
 
     identity_read(tls, name);
-    if (strcmp(name, peer(link)) != 0) {
+    if (strcmp(name, link->peer->kme_id) != 0) {
         log_line(link->env->log, LOG_LEVEL_WARN, "link: the certificate of '%s' is not the peer's",
                  name);
         fail(connection, "the other side is not the peer");
@@ -150,7 +145,7 @@ static void on_session_up(void *arg, bool resumed)
     if (link_session_is_source(link->session))
         after_ms(link->quantum_tick, QUANTUM_TICK_MS);
     log_line(link->env->log, LOG_LEVEL_INFO,
-             "link to '%s' is up, %s; the quantum channel is SIMULATED", peer(link),
+             "link to '%s' is up, %s; the quantum channel is SIMULATED", link->peer->kme_id,
              resumed ? "resumed" : "from the beginning");
     if (link->streams != NULL)
         link->streams->up(link->streams_arg, resumed);
@@ -275,7 +270,7 @@ static void on_accept(void *arg, int fd)
 static void on_redial(evutil_socket_t ignored, short what, void *arg)
 {
     struct link *link = arg;
-    const struct address *to = &link->env->config->link.connect;
+    const struct address *to = &peer_config(link->env, link->peer)->connect;
     int fd = socket(to->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 
     (void)ignored;
@@ -347,7 +342,7 @@ static void on_quantum_tick(evutil_socket_t ignored, short what, void *arg)
     if (stream_backlog_bytes(link->current->stream) > OUTPUT_BUSY_BYTES)
         room = 0;
     due = quantum_sim_due_blocks(&link->sim, monotonic_ns(),
-                                 link->env->config->link.simulated_rate_bps,
+                                 peer_config(link->env, link->peer)->simulated_rate_bps,
                                  room < QUANTUM_TICK_MAX_BLOCKS ? room : QUANTUM_TICK_MAX_BLOCKS);
     while (due > 0) {
         size_t count = due < LINK_BLOCKS_MAX ? due : LINK_BLOCKS_MAX;
@@ -366,7 +361,7 @@ static bool set_up(struct link *link, struct status *status)
     const struct env *env = link->env;
     bool dials;
 
-    link->session = link_session_new(env, link->store, &session_events, link, status);
+    link->session = link_session_new(env, link->peer, &session_events, link, status);
     if (link->session == NULL)
         return false;
     dials = link_session_is_source(link->session);
@@ -381,11 +376,12 @@ static bool set_up(struct link *link, struct status *status)
     if (dials)
         after_ms(link->redial, 0);
     else
-        link->listener = listener_new(env, &env->config->link.listen, on_accept, link, status);
+        link->listener =
+            listener_new(env, &peer_config(env, link->peer)->listen, on_accept, link, status);
     return dials || link->listener != NULL;
 }
 
-struct link *link_new(const struct env *env, struct store *store, struct status *status)
+struct link *link_new(const struct env *env, struct peer *peer, struct status *status)
 {
     struct link *link = OPENSSL_zalloc(sizeof(*link));
 
@@ -394,7 +390,7 @@ struct link *link_new(const struct env *env, struct store *store, struct status 
         return NULL;
     }
     link->env = env;
-    link->store = store;
+    link->peer = peer;
     link->redial_ms = REDIAL_FIRST_MS;
     TAILQ_INIT(&link->connections);
     if (!set_up(link, status)) {

@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "kme/env.h"
 #include "kme/link_codec.h"
-#include "kme/store.h"
+#include "kme/peer.h"
 
 struct link;
 
@@ -26,7 +26,7 @@ struct link_streams {
     void (*stocked)(void *arg); /* blocks became usable */
 };
 
-struct link *link_new(const struct env *env, struct store *store, struct status *status);
+struct link *link_new(const struct env *env, struct peer *peer, struct status *status);
 void link_free(struct link *link);
 void link_on_streams(struct link *link, const struct link_streams *streams, void *arg);
 void link_on_assigned(struct link *link, link_assigned assigned, void *arg);

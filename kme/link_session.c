@@ -24,6 +24,7 @@ struct unacknowledged {
 
 struct link_session {
     const struct env *env;
+    struct peer *peer;
     struct store *store;
     const struct link_session_events *events;
     void *arg;
@@ -37,7 +38,7 @@ struct link_session {
     struct buf scratch; /* for encoding an assignment */
 };
 
-struct link_session *link_session_new(const struct env *env, struct store *store,
+struct link_session *link_session_new(const struct env *env, struct peer *peer,
                                       const struct link_session_events *events, void *arg,
                                       struct status *status)
 {
@@ -49,7 +50,8 @@ struct link_session *link_session_new(const struct env *env, struct store *store
         return NULL;
     }
     session->env = env;
-    session->store = store;
+    session->peer = peer;
+    session->store = peer->store;
     session->events = events;
     session->arg = arg;
     STAILQ_INIT(&session->waiting);
@@ -78,14 +80,12 @@ void link_session_free(struct link_session *session)
 
 bool link_session_is_source(const struct link_session *session)
 {
-    const struct kme_config *config = session->env->config;
-
-    return strcmp(config->kme_id, config->link.peer_kme_id) < 0;
+    return strcmp(session->env->config->kme_id, session->peer->kme_id) < 0;
 }
 
 static uint64_t own_capacity_blocks(const struct link_session *session)
 {
-    return (uint64_t)session->env->config->link.capacity_bits / BLOCK_BITS;
+    return (uint64_t)peer_config(session->env, session->peer)->capacity_bits / BLOCK_BITS;
 }
 
 static size_t unassigned_blocks(const struct link_session *session)
@@ -96,7 +96,7 @@ static size_t unassigned_blocks(const struct link_session *session)
 
 static void count_lost(struct link_session *session, enum metric_loss reason, uint64_t bits)
 {
-    session->env->metrics->lost_bits[reason] += bits;
+    session->peer->counters.lost_bits[reason] += bits;
 }
 
 void link_session_greet(struct link_session *session, struct buf *out)
@@ -144,7 +144,7 @@ static bool settle(struct link_session *session, uint64_t blocks_through, uint64
 {
     if (blocks_through > session->blocks_sent || assigns_through > session->assigns_sent)
         return status_fail(status, OUTCOME_PEER, "the peer acknowledges what was never sent");
-    session->env->metrics->generated_bits +=
+    session->peer->counters.generated_bits +=
         store_confirm(session->store, blocks_through) * BLOCK_BITS;
     while (!STAILQ_EMPTY(&session->waiting) &&
            STAILQ_FIRST(&session->waiting)->sequence <= assigns_through)
@@ -189,9 +189,9 @@ static bool take_hello(struct link_session *session, const struct frame *frame, 
 
     if (session->up)
         return status_fail(status, OUTCOME_PEER, "the peer said hello twice");
-    if (strcmp(hello->kme_id, session->env->config->link.peer_kme_id) != 0)
+    if (strcmp(hello->kme_id, session->peer->kme_id) != 0)
         return status_fail(status, OUTCOME_PEER, "the peer calls itself '%s', not '%s'",
-                           hello->kme_id, session->env->config->link.peer_kme_id);
+                           hello->kme_id, session->peer->kme_id);
     if (!resumed)
         start_over(session, hello);
     else if (!resume(session, hello, out, status))
@@ -229,7 +229,7 @@ static bool take_blocks(struct link_session *session, const struct frame *frame,
         if (!store_add(session->store, &blocks->blocks[i], 0))
             return status_fail(status, OUTCOME_PEER, "a block of the peer cannot be stored");
         session->blocks_received++;
-        session->env->metrics->generated_bits += BLOCK_BITS;
+        session->peer->counters.generated_bits += BLOCK_BITS;
     }
     session->events->stocked(session->arg);
     return true;

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "kme/env.h"
 #include "kme/link_codec.h"
+#include "kme/peer.h"
 #include "kme/store.h"
 
 enum {
@@ -36,7 +37,7 @@ struct link_session_events {
 };
 
 /* Borrows all. NULL, and *status, when out of memory or random numbers. */
-struct link_session *link_session_new(const struct env *env, struct store *store,
+struct link_session *link_session_new(const struct env *env, struct peer *peer,
                                       const struct link_session_events *events, void *arg,
                                       struct status *status);
 void link_session_free(struct link_session *session);

@@ -193,7 +193,41 @@ static void put_reloads(const struct metrics *metrics, struct buf *buf)
                        metrics->reloads[i]);
 }
 
-void metrics_put(const struct metrics *metrics, const struct metrics_link *link,
+static void put_gauges(const struct metrics_link *links, size_t count, struct buf *buf)
+{
+    put_head(buf, "qkd_kme_link_up", "gauge", "Whether the link to the peer key server is up.");
+    for (size_t i = 0; i < count; i++)
+        put_peer_sample(buf, "qkd_kme_link_up", links[i].peer, links[i].up);
+    put_head(buf, "qkd_kme_available_bits", "gauge",
+             "Key bits that initiators of this site can reserve.");
+    for (size_t i = 0; i < count; i++)
+        put_peer_sample(buf, "qkd_kme_available_bits", links[i].peer, links[i].available_bits);
+}
+
+static void put_lost(const struct metrics_link *link, struct buf *buf)
+{
+    for (int reason = 0; reason < LOSS_COUNT; reason++) {
+        buf_put_text(buf, "qkd_kme_lost_bits_total{peer=");
+        put_value(buf, link->peer);
+        buf_put_format(buf, ",reason=\"%s\"} %" PRIu64 "\n", loss_names[reason],
+                       link->counters->lost_bits[reason]);
+    }
+}
+
+static void put_material(const struct metrics_link *links, size_t count, struct buf *buf)
+{
+    put_head(buf, "qkd_kme_generated_bits_total", "counter",
+             "Key bits of the simulated quantum channel that became usable here.");
+    for (size_t i = 0; i < count; i++)
+        put_peer_sample(buf, "qkd_kme_generated_bits_total", links[i].peer,
+                        links[i].counters->generated_bits);
+    put_head(buf, "qkd_kme_lost_bits_total", "counter",
+             "Key bits that never became a key of two SAEs.");
+    for (size_t i = 0; i < count; i++)
+        put_lost(&links[i], buf);
+}
+
+void metrics_put(const struct metrics *metrics, const struct metrics_link *links, size_t link_count,
                  const struct metrics_streams *streams, struct buf *buf)
 {
     put_delivered(metrics, buf);
@@ -201,20 +235,6 @@ void metrics_put(const struct metrics *metrics, const struct metrics_link *link,
     put_durations(metrics, buf);
     put_reloads(metrics, buf);
     put_streams(metrics, streams, buf);
-    put_head(buf, "qkd_kme_link_up", "gauge", "Whether the link to the peer key server is up.");
-    put_peer_sample(buf, "qkd_kme_link_up", link->peer, link->up);
-    put_head(buf, "qkd_kme_available_bits", "gauge",
-             "Key bits that initiators of this site can reserve.");
-    put_peer_sample(buf, "qkd_kme_available_bits", link->peer, link->available_bits);
-    put_head(buf, "qkd_kme_generated_bits_total", "counter",
-             "Key bits of the simulated quantum channel that became usable here.");
-    put_peer_sample(buf, "qkd_kme_generated_bits_total", link->peer, metrics->generated_bits);
-    put_head(buf, "qkd_kme_lost_bits_total", "counter",
-             "Key bits that never became a key of two SAEs.");
-    for (int reason = 0; reason < LOSS_COUNT; reason++) {
-        buf_put_text(buf, "qkd_kme_lost_bits_total{peer=");
-        put_value(buf, link->peer);
-        buf_put_format(buf, ",reason=\"%s\"} %" PRIu64 "\n", loss_names[reason],
-                       metrics->lost_bits[reason]);
-    }
+    put_gauges(links, link_count, buf);
+    put_material(links, link_count, buf);
 }

@@ -61,6 +61,12 @@ struct metrics_sae {
     uint64_t delivered[API_COUNT][ROLE_COUNT];
 };
 
+/* Counters of one link. */
+struct metrics_peer {
+    uint64_t generated_bits;
+    uint64_t lost_bits[LOSS_COUNT];
+};
+
 struct metrics {
     uint64_t requests[METHOD_COUNT][METRIC_OUTCOME_COUNT];
     uint64_t requests004[CALL004_COUNT][OUTCOME004_COUNT];
@@ -69,8 +75,6 @@ struct metrics {
     uint64_t connections[API_COUNT];
     uint64_t streams_opened, streams_closed;
     uint64_t reloads[RELOAD_COUNT];
-    uint64_t generated_bits;
-    uint64_t lost_bits[LOSS_COUNT];
     struct metrics_sae *saes;
     size_t sae_count;
 };
@@ -82,8 +86,10 @@ void metrics_free(struct metrics *metrics);
 void metrics_count_keys(struct metrics *metrics, enum metric_api api, const char *sae,
                         enum metric_role role, size_t count);
 
+/* A link as it is now. */
 struct metrics_link {
     const char *peer;
+    const struct metrics_peer *counters;
     bool up;
     uint64_t available_bits; /* that initiators of this site can still reserve */
 };
@@ -96,7 +102,7 @@ struct metrics_streams {
 };
 
 /* Appends the text exposition format. */
-void metrics_put(const struct metrics *metrics, const struct metrics_link *link,
+void metrics_put(const struct metrics *metrics, const struct metrics_link *links, size_t link_count,
                  const struct metrics_streams *streams, struct buf *buf);
 
 #endif

@@ -70,7 +70,7 @@ void open004_again(struct call004 *call)
 static void join(struct call004 *call, const struct etsi004_open *open, const char *caller,
                  struct stream004 *stream)
 {
-    struct streams004 *streams = call->connection->service->streams;
+    struct streams004 *streams = stream->streams;
     struct attachment004 *attachment = &call->connection->attachment;
 
     if (strcmp(stream->local, caller) != 0) {
@@ -140,7 +140,7 @@ static struct stream004 *start(struct streams004 *streams, const struct etsi004_
     stream = stream004_new(streams, &frame.u.stream, true);
     if (stream == NULL)
         return NULL;
-    if (!link_send_stream(streams->link, &frame, 0)) {
+    if (!link_send_stream(streams->peer->link, &frame, 0)) {
         stream004_move(streams, stream, EVENT004_FORGOTTEN, ETSI004_NO_QKD_CONNECTION);
         return NULL;
     }
@@ -152,9 +152,11 @@ static struct stream004 *start(struct streams004 *streams, const struct etsi004_
 
 static void open_first(struct call004 *call, const struct etsi004_open *open, const char *caller)
 {
-    struct streams004 *streams = call->connection->service->streams;
-    const struct kme_config *config = streams->env->config;
-    const char *peer = find_peer(config, open, caller);
+    struct peers *peers = call->connection->service->peers;
+    const struct kme_config *config = peers->env->config;
+    const char *sae = find_peer(config, open, caller);
+    struct peer *peer = sae != NULL ? peers_of_sae(peers, sae) : NULL;
+    struct streams004 *streams = peer != NULL ? peer->streams : NULL;
     struct etsi004_open_answer proposal = {.outcome = ETSI004_QOS_NOT_MET};
     struct stream004 *stream;
     bool met;
@@ -165,20 +167,21 @@ static void open_first(struct call004 *call, const struct etsi004_open *open, co
                "or a caller that it is not");
         return;
     }
-    if (!link_has_room(streams->link, FRAMES_OF_AN_OPENING) ||
-        !streams004_have_room(streams, caller)) {
+    if (!link_has_room(peer->link, FRAMES_OF_AN_OPENING) ||
+        !catalogue004_has_room(&peers->catalogue, config, caller)) {
         refuse(call, ETSI004_NO_QKD_CONNECTION,
-               link_is_up(streams->link) ? "too many streams are open"
-                                         : "no link to the peer key server");
+               link_is_up(peer->link) ? "too many streams are open"
+                                      : "no link to the peer key server");
         return;
     }
-    met = qos004_grant(config, &open->qos, config->link.simulated_rate_bps - streams->min_bps,
+    met = qos004_grant(config, &open->qos,
+                       peer_config(peers->env, peer)->simulated_rate_bps - streams->min_bps,
                        &proposal.qos);
     if (!met && !policy_of(call)->opens_with_proposal) {
         call004_answer_open(call, &proposal);
         return;
     }
-    stream = start(streams, open, caller, peer, &proposal.qos);
+    stream = start(streams, open, caller, sae, &proposal.qos);
     if (stream == NULL) {
         refuse(call, ETSI004_NO_QKD_CONNECTION, "out of memory");
         return;
@@ -194,12 +197,12 @@ static void open_first(struct call004 *call, const struct etsi004_open *open, co
 
 void open004(struct call004 *call, const struct etsi004_open *open)
 {
-    struct streams004 *streams = call->connection->service->streams;
+    const struct peers *peers = call->connection->service->peers;
     const struct policy004 *policy = policy_of(call);
-    const struct kme_config *config = streams->env->config;
+    const struct kme_config *config = peers->env->config;
     const char *caller = call004_caller(call);
     bool given = !key_id_is_zero(&open->stream_id);
-    struct stream004 *stream = given ? streams004_find(streams, &open->stream_id) : NULL;
+    struct stream004 *stream = given ? call004_stream(call, &open->stream_id) : NULL;
     uint32_t timeout_ms = open->qos.timeout_ms;
 
     if (timeout_ms == 0 || timeout_ms > config->limits.max_timeout_ms)
@@ -214,7 +217,7 @@ void open004(struct call004 *call, const struct etsi004_open *open)
         refuse(call, ETSI004_NO_QKD_CONNECTION, "a URI lacks its scheme or its authority");
     else if (stream != NULL)
         join(call, open, caller, stream);
-    else if (given && burnt004_has(&streams->burnt, &open->stream_id) && !policy->reopens)
+    else if (given && burnt004_has(&peers->catalogue.burnt, &open->stream_id) && !policy->reopens)
         refuse(call, ETSI004_IN_USE, "the ID was used before");
     else
         open_first(call, open, caller);

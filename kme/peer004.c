@@ -17,9 +17,17 @@ static bool is_our_sae(const struct streams004 *streams, const char *id)
     return false;
 }
 
+/* A peer speaks for its own SAEs only. */
+static bool is_behind(const struct streams004 *streams, const char *id)
+{
+    return kme_config_link_of_sae(streams->env->config, id) ==
+           peer_config(streams->env, streams->peer);
+}
+
 static bool is_burnt(const struct streams004 *streams, const struct key_id *id)
 {
-    return burnt004_has(&streams->burnt, id) && !policy004_of(streams->env->config)->reopens;
+    return burnt004_has(&streams->catalogue->burnt, id) &&
+           !policy004_of(streams->env->config)->reopens;
 }
 
 static void refuse(struct streams004 *streams, const struct frame_stream *frame,
@@ -37,7 +45,9 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
         why = "no ETSI 004 here";
     else if (!is_our_sae(streams, open->responder))
         why = "no such SAE";
-    else if (!streams004_have_room(streams, NULL))
+    else if (!is_behind(streams, open->initiator))
+        why = "its SAE is not behind that link";
+    else if (!catalogue004_has_room(streams->catalogue, streams->env->config, NULL))
         why = "max_streams are there";
     else if (stream004_new(streams, frame, false) == NULL)
         why = "out of memory";
@@ -53,11 +63,9 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
 static bool peer_wins(const struct streams004 *streams, const struct stream004 *stream,
                       const struct stream_opening *open)
 {
-    const struct kme_config *config = streams->env->config;
-
     if (open->generated != stream->generated)
         return open->generated;
-    return strcmp(config->link.peer_kme_id, config->kme_id) < 0;
+    return strcmp(streams->peer->kme_id, streams->env->config->kme_id) < 0;
 }
 
 static bool same_pair(const struct stream004 *stream, const struct stream_opening *open)
@@ -69,14 +77,15 @@ static bool same_pair(const struct stream004 *stream, const struct stream_openin
 
 static void on_open(struct streams004 *streams, const struct frame_stream *frame)
 {
-    struct stream004 *stream = streams004_find(streams, &frame->stream_id);
+    struct stream004 *stream = catalogue004_find(streams->catalogue, &frame->stream_id);
 
     if (stream == NULL) {
         if (is_burnt(streams, &frame->stream_id))
             refuse(streams, frame, STREAM_END_IN_USE);
         else
             accept_new(streams, frame);
-    } else if (!stream->ours || stream->state != STATE004_LOCAL_ONLY) {
+    } else if (stream->streams != streams || !stream->ours ||
+               stream->state != STATE004_LOCAL_ONLY) {
         refuse(streams, frame, STREAM_END_IN_USE);
     } else if (!peer_wins(streams, stream, &frame->u.open)) {
         return; /* it yields when it hears of ours */
@@ -94,9 +103,11 @@ static void on_open(struct streams004 *streams, const struct frame_stream *frame
 /* The stream that the frame means; NULL when it is gone. */
 static struct stream004 *meant(const struct streams004 *streams, const struct frame_stream *frame)
 {
-    struct stream004 *stream = streams004_find(streams, &frame->stream_id);
+    struct stream004 *stream = catalogue004_find(streams->catalogue, &frame->stream_id);
 
-    return stream != NULL && stream->opening == frame->opening ? stream : NULL;
+    return stream != NULL && stream->streams == streams && stream->opening == frame->opening
+               ? stream
+               : NULL;
 }
 
 static void on_joined(struct streams004 *streams, const struct frame_stream *frame)

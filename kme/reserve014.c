@@ -7,15 +7,18 @@
 #include "base/deadline.h"
 #include "kme/call014.h"
 #include "kme/config.h"
+#include "kme/link.h"
+#include "kme/store.h"
 
 enum { NUMBER_TEXT_BYTES = 21 };
 
 /* The SAE in the URL must be one that we can reach, and not the caller. */
-static bool check_peer(const struct call014 *call, struct etsi014_error *error)
+static bool find_peer(const struct call014 *call, struct peer **peer, struct etsi014_error *error)
 {
     if (strcmp(call->route.sae, call->caller) == 0)
         return etsi014_refuse(error, 400, "the slave SAE in the URL is the caller itself");
-    if (!kme_config_is_peer_sae(call->service->env->config, call->route.sae))
+    *peer = peers_of_sae(call->service->peers, call->route.sae);
+    if (*peer == NULL)
         return etsi014_refuse(error, 400, "the slave SAE in the URL is unknown");
     return true;
 }
@@ -25,31 +28,37 @@ static void copy_id(char to[static ETSI014_ID_MAX_CHARS + 1], const char *id)
     memcpy(to, id, strlen(id) + 1);
 }
 
-void status014(const struct call014 *call)
+static void put_status(const struct call014 *call, const struct peer *peer)
 {
     const struct kme_config *config = call->service->env->config;
     int64_t blocks = (int64_t)store_blocks_for((uint32_t)config->limits.default_key_bits);
     struct etsi014_status value = {
         .key_size_bits = config->limits.default_key_bits,
-        .stored_key_count = (int64_t)store_usable(call->service->store, BLOCK_OURS) / blocks,
-        .max_key_count = config->link.capacity_bits / BLOCK_BITS / blocks,
+        .stored_key_count = (int64_t)store_usable(peer->store, BLOCK_OURS) / blocks,
+        .max_key_count = peer_config(call->service->env, peer)->capacity_bits / BLOCK_BITS / blocks,
         .max_key_per_request = config->limits.max_keys_per_request,
         .max_key_size_bits = config->limits.max_key_bits,
         .min_key_size_bits = config->limits.min_key_bits,
         .max_sae_id_count = 0,
     };
-    struct etsi014_error error;
 
-    if (!check_peer(call, &error)) {
-        call014_refuse(call, &error);
-        return;
-    }
     copy_id(value.source_kme_id, config->kme_id);
-    copy_id(value.target_kme_id, config->link.peer_kme_id);
+    copy_id(value.target_kme_id, peer->kme_id);
     copy_id(value.master_sae_id, call->caller);
     copy_id(value.slave_sae_id, call->route.sae);
     etsi014_status_put(&call->service->body, &value);
     call014_answer(call);
+}
+
+void status014(const struct call014 *call)
+{
+    struct etsi014_error error;
+    struct peer *peer;
+
+    if (find_peer(call, &peer, &error))
+        put_status(call, peer);
+    else
+        call014_refuse(call, &error);
 }
 
 static bool query_number(const char *query, const char *name, int64_t *value,
@@ -126,23 +135,23 @@ static bool check_request(const struct kme_config *config, const struct etsi014_
 }
 
 /* All keys or none: nothing is taken before this has said yes. */
-static bool check_supply(const struct service014 *service, const struct etsi014_key_request *asked,
+static bool check_supply(const struct peer *peer, const struct etsi014_key_request *asked,
                          struct etsi014_error *error)
 {
     size_t number = (size_t)asked->number;
-    const char *peer = service->env->config->link.peer_kme_id;
 
-    if (!link_is_up(service->link))
-        return etsi014_refuse(error, 503, "no link to peer key server %.150s", peer);
-    if (!link_has_room(service->link, number))
-        return etsi014_refuse(error, 503, "peer key server %.150s is behind", peer);
+    if (!link_is_up(peer->link))
+        return etsi014_refuse(error, 503, "no link to peer key server %.150s", peer->kme_id);
+    if (!link_has_room(peer->link, number))
+        return etsi014_refuse(error, 503, "peer key server %.150s is behind", peer->kme_id);
     if (number * store_blocks_for((uint32_t)asked->size_bits) >
-        store_usable(service->store, BLOCK_OURS))
+        store_usable(peer->store, BLOCK_OURS))
         return etsi014_refuse(error, 503, "not enough key material is available");
     return true;
 }
 
-static bool reserve_keys(const struct call014 *call, const struct etsi014_key_request *asked,
+static bool reserve_keys(const struct call014 *call, struct peer *peer,
+                         const struct etsi014_key_request *asked,
                          struct etsi014_container *container, struct etsi014_error *error)
 {
     struct service014 *service = call->service;
@@ -156,13 +165,13 @@ static bool reserve_keys(const struct call014 *call, const struct etsi014_key_re
     for (container->count = 0; container->count < (size_t)asked->number; container->count++) {
         struct etsi014_key *key = &container->keys[container->count];
 
-        if (!store_reserve(service->store, &assignment, monotonic_ns(), &key->key, &status) ||
-            !link_assign(service->link, &assignment)) {
+        if (!store_reserve(peer->store, &assignment, monotonic_ns(), &key->key, &status) ||
+            !link_assign(peer->link, &assignment)) {
             log_line(service->env->log, LOG_LEVEL_ERROR, "a reservation failed: %s", status.text);
             return etsi014_refuse(error, 503, "the key server cannot reserve keys now");
         }
         key->id = assignment.key_id;
-        service->env->metrics->lost_bits[LOSS_SURPLUS] +=
+        peer->counters.lost_bits[LOSS_SURPLUS] +=
             assignment.block_count * BLOCK_BITS - assignment.size_bits;
     }
     return true;
@@ -173,12 +182,13 @@ void reserve014(const struct call014 *call)
     struct etsi014_key_request asked;
     struct etsi014_container container;
     struct etsi014_error error;
+    struct peer *peer;
 
     memset(&container, 0, sizeof(container));
-    if (check_peer(call, &error) && read_request(call, &asked, &error) &&
+    if (find_peer(call, &peer, &error) && read_request(call, &asked, &error) &&
         check_request(call->service->env->config, &asked, &error) &&
-        check_supply(call->service, &asked, &error) &&
-        reserve_keys(call, &asked, &container, &error)) {
+        check_supply(peer, &asked, &error) &&
+        reserve_keys(call, peer, &asked, &container, &error)) {
         metrics_count_keys(call->service->env->metrics, API_014, call->caller, ROLE_INITIATOR,
                            container.count);
         etsi014_container_put(&call->service->body, &container);

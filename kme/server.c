@@ -8,16 +8,14 @@
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
 
-#include "base/deadline.h"
 #include "kme/admin.h"
 #include "kme/config.h"
 #include "kme/env.h"
-#include "kme/link.h"
 #include "kme/memory_lock.h"
 #include "kme/metrics.h"
+#include "kme/peers.h"
 #include "kme/service004.h"
 #include "kme/service014.h"
-#include "kme/store.h"
 #include "kme/tls.h"
 
 static const char program[] = "qkd-kme";
@@ -31,8 +29,7 @@ struct server {
     struct tls_set *tls;
     OSSL_PROVIDER *provider;
     struct metrics metrics;
-    struct store *store;
-    struct link *link;
+    struct peers peers;
     struct service014 *service014;
     struct service004 *service004;
     struct admin *admin;
@@ -118,8 +115,7 @@ static void on_expiry(evutil_socket_t ignored, short what, void *arg)
 
     (void)ignored;
     (void)what;
-    server->metrics.lost_bits[LOSS_EXPIRED] += store_expire(server->store, monotonic_ns());
-    service004_tick(server->service004);
+    peers_tick(&server->peers);
 }
 
 static bool watch(struct server *server, struct status *status)
@@ -167,20 +163,29 @@ static bool start(struct server *server, struct status *status)
     struct env *env = &server->env;
 
     env->base = event_base_new();
-    server->store = store_new();
-    if (env->base == NULL || server->store == NULL)
+    if (env->base == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory at the start");
-    server->link = link_new(env, server->store, status);
-    if (server->link == NULL)
+    if (!peers_start(&server->peers, env, status))
         return false;
-    server->service014 = service014_new(env, server->store, server->link, status);
+    server->service014 = service014_new(env, &server->peers, status);
     if (server->service014 == NULL)
         return false;
-    server->service004 = service004_new(env, server->store, server->link, status);
+    server->service004 = service004_new(env, &server->peers, status);
     if (server->service004 == NULL)
         return false;
-    server->admin = admin_new(env, server->store, server->link, server->service004, status);
+    server->admin = admin_new(env, &server->peers, status);
     return server->admin != NULL && watch(server, status);
+}
+
+static void announce_link(const struct kme_config *config, const struct config_link *link,
+                          const struct log *log)
+{
+    if (strcmp(config->kme_id, link->peer_kme_id) < 0)
+        log_line(log, LOG_LEVEL_INFO, "link dials '%s' at %s", link->peer_kme_id,
+                 link->connect.text);
+    else
+        log_line(log, LOG_LEVEL_INFO, "link to '%s' listens on %s", link->peer_kme_id,
+                 link->listen.text);
 }
 
 static void announce(const struct server *server)
@@ -196,12 +201,8 @@ static void announce(const struct server *server)
         log_line(log, LOG_LEVEL_INFO, "ETSI 004 listens on %s, %s", config->etsi004.listen.text,
                  config->etsi004.compat);
     log_line(log, LOG_LEVEL_INFO, "admin listens on http://%s", config->admin.listen.text);
-    if (strcmp(config->kme_id, config->link.peer_kme_id) < 0)
-        log_line(log, LOG_LEVEL_INFO, "link dials '%s' at %s", config->link.peer_kme_id,
-                 config->link.connect.text);
-    else
-        log_line(log, LOG_LEVEL_INFO, "link to '%s' listens on %s", config->link.peer_kme_id,
-                 config->link.listen.text);
+    for (size_t i = 0; i < config->links.count; i++)
+        announce_link(config, &config->links.items[i], log);
 }
 
 static void free_event(struct event *event)
@@ -217,8 +218,7 @@ static void stop(struct server *server)
     admin_free(server->admin);
     service014_free(server->service014);
     service004_free(server->service004);
-    link_free(server->link);
-    store_free(server->store);
+    peers_free(&server->peers);
     for (int i = 0; i < SIGNALS; i++)
         free_event(server->signals[i]);
     free_event(server->expiry);

@@ -32,22 +32,17 @@ static void on_accept(void *arg, int fd)
         connection004_new(service, fd);
 }
 
-static bool set_up(struct service004 *service, struct store *store, struct link *link,
-                   struct status *status)
+static bool set_up(struct service004 *service, struct status *status)
 {
     const struct env *env = service->env;
 
-    service->streams = streams004_new(env, store, link, status);
-    if (service->streams == NULL)
-        return false;
     if (!kme_config_has_004(env->config))
         return true;
     service->listener = listener_new(env, &env->config->etsi004.listen, on_accept, service, status);
     return service->listener != NULL;
 }
 
-struct service004 *service004_new(const struct env *env, struct store *store, struct link *link,
-                                  struct status *status)
+struct service004 *service004_new(const struct env *env, struct peers *peers, struct status *status)
 {
     struct service004 *service = OPENSSL_zalloc(sizeof(*service));
 
@@ -56,8 +51,9 @@ struct service004 *service004_new(const struct env *env, struct store *store, st
         return NULL;
     }
     service->env = env;
+    service->peers = peers;
     LIST_INIT(&service->connections);
-    if (!set_up(service, store, link, status)) {
+    if (!set_up(service, status)) {
         service004_free(service);
         return NULL;
     }
@@ -71,16 +67,5 @@ void service004_free(struct service004 *service)
     listener_free(service->listener);
     while (!LIST_EMPTY(&service->connections))
         connection004_free(LIST_FIRST(&service->connections));
-    streams004_free(service->streams);
     OPENSSL_free(service);
-}
-
-void service004_tick(struct service004 *service)
-{
-    streams004_tick(service->streams);
-}
-
-struct metrics_streams service004_streams(const struct service004 *service)
-{
-    return (struct metrics_streams){state004_names, service->streams->counts, STATE004_DEAD};
 }

@@ -10,6 +10,7 @@
 #include "base/deadline.h"
 #include "kme/call014.h"
 #include "kme/config.h"
+#include "kme/link.h"
 
 static const char json_type[] = "application/json";
 
@@ -184,8 +185,13 @@ static const struct http_service http_service = {
     "ETSI 014", TLS_SERVER_014, ETSI014_REQUEST_MAX_BYTES, ETSI014_RESPONSE_MAX_BYTES, opened,
     handle,     refuse};
 
-struct service014 *service014_new(const struct env *env, struct store *store, struct link *link,
-                                  struct status *status)
+static void listen_to_links(struct service014 *service, link_assigned assigned)
+{
+    for (size_t i = 0; i < service->peers->count; i++)
+        link_on_assigned(service->peers->items[i].link, assigned, service);
+}
+
+struct service014 *service014_new(const struct env *env, struct peers *peers, struct status *status)
 {
     struct service014 *service = OPENSSL_zalloc(sizeof(*service));
 
@@ -194,8 +200,7 @@ struct service014 *service014_new(const struct env *env, struct store *store, st
         return NULL;
     }
     service->env = env;
-    service->store = store;
-    service->link = link;
+    service->peers = peers;
     TAILQ_INIT(&service->held);
     buf_init(&service->body, ETSI014_RESPONSE_MAX_BYTES);
     service->server =
@@ -204,7 +209,7 @@ struct service014 *service014_new(const struct env *env, struct store *store, st
         service014_free(service);
         return NULL;
     }
-    link_on_assigned(link, claim014_assigned, service);
+    listen_to_links(service, claim014_assigned);
     return service;
 }
 
@@ -212,7 +217,7 @@ void service014_free(struct service014 *service)
 {
     if (service == NULL)
         return;
-    link_on_assigned(service->link, NULL, NULL);
+    listen_to_links(service, NULL);
     http_server_free(service->server); /* aborts what is held */
     buf_free(&service->body);
     OPENSSL_free(service);

@@ -8,13 +8,12 @@
 
 #include "base/status.h"
 #include "kme/env.h"
-#include "kme/link.h"
-#include "kme/store.h"
+#include "kme/peers.h"
 
 struct service014;
 
 /* Borrows all; listens as the configuration says. */
-struct service014 *service014_new(const struct env *env, struct store *store, struct link *link,
+struct service014 *service014_new(const struct env *env, struct peers *peers,
                                   struct status *status);
 void service014_free(struct service014 *service);
 

@@ -12,15 +12,8 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-/* How many streams one SAE has opened first. */
-struct opener004 {
-    size_t count;
-    LIST_ENTRY(opener004) next;
-    char sae[];
-};
-
-struct streams004 *streams004_new(const struct env *env, struct store *store, struct link *link,
-                                  struct status *status)
+struct streams004 *streams004_new(const struct env *env, struct catalogue004 *catalogue,
+                                  struct peer *peer, struct status *status)
 {
     struct streams004 *streams = OPENSSL_zalloc(sizeof(*streams));
 
@@ -29,20 +22,18 @@ struct streams004 *streams004_new(const struct env *env, struct store *store, st
         return NULL;
     }
     streams->env = env;
-    streams->store = store;
-    streams->link = link;
+    streams->catalogue = catalogue;
+    streams->peer = peer;
     TAILQ_INIT(&streams->all);
     TAILQ_INIT(&streams->wishing);
-    LIST_INIT(&streams->openers);
-    burnt004_init(&streams->burnt);
-    link_on_streams(link, &peer004_events, streams);
+    link_on_streams(peer->link, &peer004_events, streams);
     return streams;
 }
 
 static void count_lost(struct streams004 *streams, struct stream004 *stream,
                        enum metric_loss reason)
 {
-    streams->env->metrics->lost_bits[reason] += stream->window.wiped_bits;
+    streams->peer->counters.lost_bits[reason] += stream->window.wiped_bits;
     stream->window.wiped_bits = 0;
 }
 
@@ -69,7 +60,7 @@ static void destroy(struct streams004 *streams, struct stream004 *stream)
 {
     wipe_chunks(streams, stream);
     stream004_attach(stream, NULL);
-    id_table_take(&streams->table, &stream->id);
+    id_table_take(&streams->catalogue->table, &stream->id);
     TAILQ_REMOVE(&streams->all, stream, next);
     streams->min_bps -= stream->qos.min_bps;
     if (stream->opener != NULL)
@@ -80,52 +71,13 @@ static void destroy(struct streams004 *streams, struct stream004 *stream)
 void streams004_free(struct streams004 *streams)
 {
     struct stream004 *stream;
-    struct opener004 *opener;
 
     if (streams == NULL)
         return;
-    link_on_streams(streams->link, NULL, NULL);
+    link_on_streams(streams->peer->link, NULL, NULL);
     while ((stream = TAILQ_FIRST(&streams->all)) != NULL)
         destroy(streams, stream);
-    while ((opener = LIST_FIRST(&streams->openers)) != NULL) {
-        LIST_REMOVE(opener, next);
-        OPENSSL_free(opener);
-    }
-    burnt004_free(&streams->burnt);
-    id_table_free(&streams->table);
     OPENSSL_free(streams);
-}
-
-struct stream004 *streams004_find(const struct streams004 *streams, const struct key_id *id)
-{
-    return id_table_get(&streams->table, id);
-}
-
-static struct opener004 *find_opener(struct streams004 *streams, const char *sae)
-{
-    struct opener004 *opener;
-    size_t size = strlen(sae) + 1;
-
-    LIST_FOREACH(opener, &streams->openers, next)
-    if (strcmp(opener->sae, sae) == 0)
-        return opener;
-    opener = OPENSSL_zalloc(sizeof(*opener) + size);
-    if (opener == NULL)
-        return NULL;
-    memcpy(opener->sae, sae, size);
-    LIST_INSERT_HEAD(&streams->openers, opener, next);
-    return opener;
-}
-
-bool streams004_have_room(struct streams004 *streams, const char *sae)
-{
-    const struct kme_config *config = streams->env->config;
-    const struct opener004 *opener = sae == NULL ? NULL : find_opener(streams, sae);
-
-    if (streams->table.item_count >= (size_t)config->limits.max_streams)
-        return false;
-    return sae == NULL ||
-           (opener != NULL && opener->count < (size_t)config->limits.max_streams_per_sae);
 }
 
 static const char *keep_text(char **at, const char *text)
@@ -165,8 +117,7 @@ static struct stream004 *allocate(const struct stream_opening *opening, bool our
 
 uint64_t streams004_next_opening(struct streams004 *streams)
 {
-    const struct kme_config *config = streams->env->config;
-    bool is_lower = strcmp(config->kme_id, config->link.peer_kme_id) < 0;
+    bool is_lower = strcmp(streams->env->config->kme_id, streams->peer->kme_id) < 0;
 
     return ++streams->openings << 1 | (is_lower ? 1 : 0);
 }
@@ -178,9 +129,10 @@ struct stream004 *stream004_new(struct streams004 *streams, const struct frame_s
 
     if (stream == NULL)
         return NULL;
+    stream->streams = streams;
     stream->id = frame->stream_id;
     stream->opening = frame->opening;
-    if (!id_table_put(&streams->table, stream)) {
+    if (!id_table_put(&streams->catalogue->table, stream)) {
         OPENSSL_free(stream);
         return NULL;
     }
@@ -188,11 +140,11 @@ struct stream004 *stream004_new(struct streams004 *streams, const struct frame_s
     stream->oldest_ns = INT64_MAX;
     stream->used_ns = monotonic_ns();
     window004_init(&stream->window, (uint32_t)streams->env->config->limits.stream_window_chunks);
-    stream->opener = ours ? find_opener(streams, stream->local) : NULL;
+    stream->opener = ours ? catalogue004_opener(streams->catalogue, stream->local) : NULL;
     if (stream->opener != NULL)
         stream->opener->count++;
     streams->min_bps += stream->qos.min_bps;
-    streams->counts[stream->state]++;
+    streams->catalogue->counts[stream->state]++;
     streams->env->metrics->streams_opened++;
     TAILQ_INSERT_TAIL(&streams->all, stream, next);
     return stream;
@@ -206,16 +158,16 @@ bool stream004_move(struct streams004 *streams, struct stream004 *stream, enum e
     stream->used_ns = monotonic_ns();
     if (after == stream->state)
         return true;
-    streams->counts[stream->state]--;
+    streams->catalogue->counts[stream->state]--;
     stream->state = after;
     if (after == STATE004_DEAD) {
         streams->env->metrics->streams_closed++;
-        burnt004_add(&streams->burnt, &stream->id, stream->used_ns);
+        burnt004_add(&streams->catalogue->burnt, &stream->id, stream->used_ns);
         dismiss_waiters(stream, verdict);
         destroy(streams, stream);
         return false;
     }
-    streams->counts[after]++;
+    streams->catalogue->counts[after]++;
     if (after == STATE004_PEER_LEFT) {
         dismiss_waiters(stream, verdict);
         wipe_chunks(streams, stream);
@@ -299,7 +251,7 @@ void stream004_wake(struct stream004 *stream)
 
 static void tell(struct streams004 *streams, struct frame *frame)
 {
-    if (!link_send_stream(streams->link, frame, 0))
+    if (!link_send_stream(streams->peer->link, frame, 0))
         log_line(streams->env->log, LOG_LEVEL_ERROR,
                  "out of memory to tell the peer about a stream");
 }
@@ -358,5 +310,4 @@ void streams004_tick(struct streams004 *streams)
         else
             stream004_close_here(streams, stream);
     }
-    burnt004_expire(&streams->burnt, now_ns - streams->env->config->limits.max_ttl_s * NS_PER_S);
 }

@@ -10,17 +10,17 @@
 
 #include <sys/queue.h>
 
-#include "kme/burnt004.h"
+#include "kme/catalogue004.h"
 #include "kme/env.h"
-#include "kme/id_table.h"
 #include "kme/link.h"
+#include "kme/peer.h"
 #include "kme/state004.h"
 #include "kme/store.h"
 #include "kme/window004.h"
 
 struct event;
 struct stream004;
-struct opener004;
+struct streams004;
 
 /* A call that waits for something to happen to a stream. Whoever waits owns it. */
 struct waiter004 {
@@ -39,12 +39,13 @@ struct attachment004 {
 struct wish004;
 
 struct stream004 {
-    struct key_id id;    /* first: see id_table.h */
-    uint64_t opening;    /* as both ends call it, see link_codec.h */
-    enum state004 state; /* written by stream004_move only */
-    bool generated;      /* the ID is from a key server, not from an SAE */
-    bool ours;           /* opened first at this end, which cuts the chunks */
-    bool told;           /* the SAE of this end knows that its peer is there */
+    struct key_id id;           /* first: see id_table.h */
+    struct streams004 *streams; /* those of its link */
+    uint64_t opening;           /* as both ends call it, see link_codec.h */
+    enum state004 state;        /* written by stream004_move only */
+    bool generated;             /* the ID is from a key server, not from an SAE */
+    bool ours;                  /* opened first at this end, which cuts the chunks */
+    bool told;                  /* the SAE of this end knows that its peer is there */
     struct etsi004_qos qos;
     const char *local, *peer;         /* SAE IDs */
     const char *source, *destination; /* as the SAE that opened first has them */
@@ -62,32 +63,23 @@ struct stream004 {
     char texts[];
 };
 
+/* The key streams of one link. */
 struct streams004 {
     const struct env *env;
-    struct store *store;
-    struct link *link;
-    struct id_table table;
+    struct catalogue004 *catalogue;
+    struct peer *peer;
     TAILQ_HEAD(, stream004) all, wishing;
-    size_t counts[STATE004_COUNT];
-    struct burnt004 burnt;
     uint64_t openings; /* by SAEs of this end */
     int64_t min_bps;   /* granted to all streams together */
-    LIST_HEAD(, opener004) openers;
 };
 
 /* Borrows all. NULL, and *status, when out of memory. */
-struct streams004 *streams004_new(const struct env *env, struct store *store, struct link *link,
-                                  struct status *status);
+struct streams004 *streams004_new(const struct env *env, struct catalogue004 *catalogue,
+                                  struct peer *peer, struct status *status);
 void streams004_free(struct streams004 *streams);
 
-/* Expires chunks, abandoned streams and burnt IDs; once a second. */
+/* Expires chunks and abandoned streams; once a second. */
 void streams004_tick(struct streams004 *streams);
-
-/* NULL if there is none, or it is dead. */
-struct stream004 *streams004_find(const struct streams004 *streams, const struct key_id *id);
-
-/* Whether one more may be opened, here by this SAE, or by the peer (NULL). */
-bool streams004_have_room(struct streams004 *streams, const char *sae);
 
 /* A number that no other opening has, at either end. */
 uint64_t streams004_next_opening(struct streams004 *streams);

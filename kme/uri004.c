@@ -59,16 +59,29 @@ static bool host_is(const char *uri, const char *sae)
            memcmp(sae, authority, (size_t)(end - authority)) == 0;
 }
 
-const char *uri004_peer_sae(const struct kme_config *config, const char *uri)
+static const char *find_named(const struct config_names *saes, const char *uri)
 {
-    char *const *saes = config->link.peer_saes.items;
-    size_t count = config->link.peer_saes.count;
     const char *named = sae_of(uri);
 
-    for (size_t i = 0; i < count; i++)
-        if (named != NULL ? strcmp(named, saes[i]) == 0 : host_is(uri, saes[i]))
-            return saes[i];
-    return named == NULL && count == 1 ? saes[0] : NULL;
+    for (size_t i = 0; i < saes->count; i++)
+        if (named != NULL ? strcmp(named, saes->items[i]) == 0 : host_is(uri, saes->items[i]))
+            return saes->items[i];
+    return NULL;
+}
+
+const char *uri004_peer_sae(const struct kme_config *config, const char *uri)
+{
+    const char *only = NULL, *found = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->links.count && found == NULL; i++) {
+        const struct config_names *saes = &config->links.items[i].peer_saes;
+
+        found = find_named(saes, uri);
+        count += saes->count;
+        only = saes->count > 0 ? saes->items[0] : only;
+    }
+    return found == NULL && sae_of(uri) == NULL && count == 1 ? only : found;
 }
 
 bool uri004_same_pair(const char *a1, const char *a2, const char *b1, const char *b2)

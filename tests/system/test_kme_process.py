@@ -237,7 +237,7 @@ class Reload(Case):
         sites.edit("kme-a", r"^saes = .*$", 'saes = ( { id = "x"; colour = 1; } );')
         sites.reload("kme-a", "the old configuration stays")
         self.assertRegex(sites.log("kme-a"),
-                         rf"{re.escape(str(sites.config('kme-a')))}:\d+: colour is unknown")
+                         rf"{re.escape(str(sites.config('kme-a')))}:\d+: saes\[0\]\.colour is unknown")
         self.assertEqual(sites.call("alice", "bob/status").code, 200)
 
     def test_what_needs_a_restart_is_named_and_stays(self):
@@ -246,7 +246,7 @@ class Reload(Case):
         sites.edit("kme-a", r"^etsi014 = .*$", 'etsi014 = { listen = "127.0.0.1:1"; };')
         before = sites.call("alice", "bob/status").json()["max_key_count"]
         sites.reload("kme-a")
-        for key in ("link.capacity_bits", "etsi014.listen"):
+        for key in ("link to 'kme-b': capacity_bits", "etsi014.listen"):
             self.assertIn(f"{key}: the new value needs a restart", sites.log("kme-a"))
         self.assertEqual(sites.call("alice", "bob/status").json()["max_key_count"], before)
 

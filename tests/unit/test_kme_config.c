@@ -89,9 +89,9 @@ static void test_a_good_file_gives_values_and_defaults(void **state)
     assert_string_equal(config->cert, cert);
     assert_string_equal(config->key, "/abs/a.key");
     assert_string_equal(config->log_level, "info");
-    assert_string_equal(config->link.connect.text, "[::1]:1004");
-    assert_int_equal(config->link.simulated_rate_bps, 1000000);
-    assert_int_equal(config->link.capacity_bits, 8388608);
+    assert_string_equal(config->links.items[0].connect.text, "[::1]:1004");
+    assert_int_equal(config->links.items[0].simulated_rate_bps, 1000000);
+    assert_int_equal(config->links.items[0].capacity_bits, 8388608);
     assert_int_equal(config->limits.default_key_bits, 256);
     assert_int_equal(config->limits.min_key_bits, 8);
     assert_int_equal(config->limits.max_key_bits, 65536);
@@ -103,8 +103,11 @@ static void test_a_good_file_gives_values_and_defaults(void **state)
     assert_string_equal(kme_config_sae_of_cn(config, "Carol"), "carol");
     assert_null(kme_config_sae_of_cn(config, "carol"));
     assert_null(kme_config_sae_of_cn(config, ""));
-    assert_true(kme_config_is_peer_sae(config, "bob"));
-    assert_false(kme_config_is_peer_sae(config, "Bob"));
+    assert_int_equal(config->links.count, 1);
+    assert_ptr_equal(kme_config_link_of_sae(config, "bob"), config->links.items);
+    assert_null(kme_config_link_of_sae(config, "Bob"));
+    assert_ptr_equal(kme_config_link(config, "kme-b"), config->links.items);
+    assert_null(kme_config_link(config, "kme-a"));
     kme_config_free(config);
 }
 
@@ -179,7 +182,7 @@ static void test_missing_members_are_refused(void **state)
     (void)state;
     assert_refused("kme_id = \"kme-a\";", "", 0, "kme_id is missing");
     assert_refused("admin = { listen = \"127.0.0.1:1002\"; };", "", 0, "admin.listen is missing");
-    assert_refused("peer_saes = ( \"bob\" );", "", 0, "link.peer_saes is missing");
+    assert_refused("peer_saes = ( \"bob\" );", "", 6, "link has no peer_saes");
     assert_refused("{ id = \"alice\"; }", "{ }", 5, "has no id");
 }
 
@@ -206,14 +209,14 @@ static void test_wrong_values_are_refused_with_their_line(void **state)
 static void test_values_that_do_not_fit_together_are_refused(void **state)
 {
     (void)state;
-    assert_refused("\"kme-b\"", "\"kme-a\"", 0, "link.peer_kme_id is our own kme_id");
+    assert_refused("\"kme-b\"", "\"kme-a\"", 6, "link.peer_kme_id is our own kme_id");
     assert_refused("link = {", "limits = { min_key_bits = 512; };\nlink = {", 0, "min_key_bits");
     assert_refused("link = {", "limits = { default_key_bits = 257; };\nlink = {", 0,
                    "default_key_bits");
     assert_refused("id = \"carol\"", "id = \"alice\"", 5, "there twice");
     assert_refused("cn = \"Carol\"", "cn = \"alice\"", 5, "there twice");
     assert_refused("cn = \"Carol\"", "cn = \"kme-b\"", 0, "CN of a key server");
-    assert_refused("\"bob\"", "\"alice\"", 0, "both saes and link.peer_saes");
+    assert_refused("\"bob\"", "\"alice\"", 7, "link.peer_saes[0] = \"alice\" is in saes, too");
     assert_refused("link = {",
                    "limits = { default_chunk_bytes = 64; max_chunk_bytes = 32; };\nlink = {", 0,
                    "default_chunk_bytes <= max_chunk_bytes");

@@ -18,6 +18,8 @@ struct end {
     struct kme_config config;
     struct metrics metrics;
     struct env env;
+    struct config_link link;
+    struct peer peer;
     struct store *store;
     struct link_session *session;
     struct buf out;
@@ -65,7 +67,8 @@ static void start(struct end *end)
 
     end->store = store_new();
     assert_non_null(end->store);
-    end->session = link_session_new(&end->env, end->store, &events, end, &status);
+    end->peer.store = end->store;
+    end->session = link_session_new(&end->env, &end->peer, &events, end, &status);
     assert_non_null(end->session);
 }
 
@@ -80,8 +83,10 @@ static void init(struct end *end, char *id, char *peer)
 {
     memset(end, 0, sizeof(*end));
     end->config.kme_id = id;
-    end->config.link.peer_kme_id = peer;
-    end->config.link.capacity_bits = CAPACITY_BLOCKS * BLOCK_BITS;
+    end->config.links.items = &end->link;
+    end->config.links.count = 1;
+    end->peer.kme_id = end->link.peer_kme_id = peer;
+    end->link.capacity_bits = CAPACITY_BLOCKS * BLOCK_BITS;
     end->env.config = &end->config;
     end->env.metrics = &end->metrics;
     buf_init(&end->out, ROOM);
@@ -216,8 +221,8 @@ static void test_a_block_is_usable_at_the_source_only_when_acknowledged(void **s
     assert_false(link_session_owes_ack(b.session));
     assert_int_equal(store_usable(a.store, BLOCK_OURS), 2);
     assert_int_equal(store_usable(a.store, BLOCK_PEERS), 2);
-    assert_int_equal(a.metrics.generated_bits, 4 * BLOCK_BITS);
-    assert_int_equal(b.metrics.generated_bits, 4 * BLOCK_BITS);
+    assert_int_equal(a.peer.counters.generated_bits, 4 * BLOCK_BITS);
+    assert_int_equal(b.peer.counters.generated_bits, 4 * BLOCK_BITS);
     stop(&a);
     stop(&b);
 }
@@ -278,7 +283,7 @@ static void test_assignments_that_were_lost_are_sent_again_once(void **state)
     assert_int_equal(a.resumes, 1);
     assert_true(is_ready(&b, &arrived) && is_ready(&b, &lost));
     assert_int_equal(b.assigned, 2);
-    assert_int_equal(b.metrics.lost_bits[LOSS_MISMATCH], 0);
+    assert_int_equal(b.peer.counters.lost_bits[LOSS_MISMATCH], 0);
     stop(&a);
     stop(&b);
 }
@@ -296,7 +301,7 @@ static void test_blocks_that_did_not_arrive_are_dropped_and_the_others_stay(void
     make_blocks(&a, 6);         /* did not arrive */
     cut(&a, &b);
     join(&a, &b);
-    assert_int_equal(a.metrics.lost_bits[LOSS_LINK], 6 * BLOCK_BITS);
+    assert_int_equal(a.peer.counters.lost_bits[LOSS_LINK], 6 * BLOCK_BITS);
     assert_int_equal(store_usable(a.store, BLOCK_OURS) + store_usable(a.store, BLOCK_PEERS), 4);
     assert_int_equal(store_usable(b.store, BLOCK_OURS) + store_usable(b.store, BLOCK_PEERS), 4);
     share_blocks(&a, &b, 2);
@@ -328,7 +333,7 @@ static void test_after_a_restart_both_ends_forget_all_unassigned_blocks(void **s
     assert_true(is_ready(&a, &kept)); /* assigned here before: still claimable */
     assert_false(is_ready(&b, &lost));
     /* 6 blocks were unassigned, and one key never reached its responder. */
-    assert_int_equal(a.metrics.lost_bits[LOSS_PEER_RESTART], 7 * BLOCK_BITS);
+    assert_int_equal(a.peer.counters.lost_bits[LOSS_PEER_RESTART], 7 * BLOCK_BITS);
     assert_int_equal(store_usable(a.store, BLOCK_OURS) + store_usable(a.store, BLOCK_PEERS), 0);
     share_blocks(&a, &b, 4);
     assert_int_equal(store_usable(b.store, BLOCK_OURS), 2);
@@ -396,7 +401,7 @@ static void test_the_smaller_capacity_of_both_ends_holds(void **state)
 
     (void)state;
     init_both(&a, &b);
-    b.config.link.capacity_bits = 16 * BLOCK_BITS;
+    b.link.capacity_bits = 16 * BLOCK_BITS;
     join(&a, &b);
     assert_int_equal(link_session_room_blocks(a.session), 16);
     share_blocks(&a, &b, 16);
@@ -475,7 +480,7 @@ static void test_an_assignment_of_unknown_blocks_is_counted_and_does_not_end_the
     assign.u.assign.assignment.size_bits = 256;
     assign.u.assign.assignment.block_count = 1;
     assert_true(link_session_take(b.session, &assign, &b.out, &status));
-    assert_int_equal(b.metrics.lost_bits[LOSS_MISMATCH], 256);
+    assert_int_equal(b.peer.counters.lost_bits[LOSS_MISMATCH], 256);
     assert_int_equal(b.assigned, 0);
     assert_true(link_session_owes_ack(b.session));
     stop(&a);

@@ -25,8 +25,11 @@ struct end {
     struct kme_config config;
     struct metrics metrics;
     struct env env;
+    struct config_link links[1];
     struct link link;
     struct store *store;
+    struct peer peer;
+    struct catalogue004 catalogue;
     struct streams004 *streams;
 };
 
@@ -63,9 +66,11 @@ static void start(struct end *end, char *name, char *peer, char *sae, char **pee
 
     memset(end, 0, sizeof(*end));
     end->config.kme_id = name;
-    end->config.link.peer_kme_id = peer;
-    end->config.link.peer_saes.items = peer_sae;
-    end->config.link.peer_saes.count = 1;
+    end->links[0].peer_kme_id = peer;
+    end->links[0].peer_saes.items = peer_sae;
+    end->links[0].peer_saes.count = 1;
+    end->config.links.items = end->links;
+    end->config.links.count = 1;
     end->config.saes.items = calloc(1, sizeof(struct config_sae));
     end->config.saes.items[0] = (struct config_sae){sae, sae};
     end->config.saes.count = 1;
@@ -81,7 +86,9 @@ static void start(struct end *end, char *name, char *peer, char *sae, char **pee
     buf_init(&end->link.out, ROOM);
     end->store = store_new();
     assert_non_null(end->store);
-    end->streams = streams004_new(&end->env, end->store, &end->link, &status);
+    end->peer = (struct peer){.kme_id = peer, .store = end->store, .link = &end->link};
+    catalogue004_init(&end->catalogue);
+    end->streams = streams004_new(&end->env, &end->catalogue, &end->peer, &status);
     assert_non_null(end->streams);
 }
 
@@ -96,6 +103,7 @@ static void start_both(struct end *a, struct end *b)
 static void stop(struct end *end)
 {
     streams004_free(end->streams);
+    catalogue004_free(&end->catalogue);
     store_free(end->store);
     buf_free(&end->link.out);
     free(end->config.saes.items);
@@ -177,7 +185,7 @@ static struct stream004 *open_first(struct end *end, const struct key_id *id, bo
                                      .timeout_ms = 60000,
                                      .ttl_s = 3600};
     strcpy(open->initiator, end->config.saes.items[0].id);
-    strcpy(open->responder, end->config.link.peer_saes.items[0]);
+    strcpy(open->responder, end->links[0].peer_saes.items[0]);
     strcpy(open->source, "sae://alice");
     strcpy(open->destination, "sae://bob");
     stream = stream004_new(end->streams, &frame.u.stream, true);
@@ -191,9 +199,9 @@ static struct stream004 *open_first(struct end *end, const struct key_id *id, bo
 /* What OPEN_CONNECT does with an ID, known at this end or not; false where it would answer 5. */
 static bool open_with_id(struct end *end, const struct key_id *id, uint32_t chunk_bytes)
 {
-    struct stream004 *stream = streams004_find(end->streams, id);
+    struct stream004 *stream = catalogue004_find(&end->catalogue, id);
 
-    if (stream == NULL && burnt004_has(&end->streams->burnt, id))
+    if (stream == NULL && burnt004_has(&end->catalogue.burnt, id))
         return false;
     if (stream == NULL) {
         open_first(end, id, false, chunk_bytes);
@@ -207,7 +215,7 @@ static bool open_with_id(struct end *end, const struct key_id *id, uint32_t chun
 
 static enum state004 state_at(const struct end *end, const struct key_id *id)
 {
-    const struct stream004 *stream = streams004_find(end->streams, id);
+    const struct stream004 *stream = catalogue004_find(&end->catalogue, id);
 
     return stream == NULL ? STATE004_DEAD : stream->state;
 }
@@ -215,7 +223,7 @@ static enum state004 state_at(const struct end *end, const struct key_id *id)
 /* What GET_KEY does, without waiting. NULL when there is nothing to deliver. */
 static struct secret *get_key(struct end *end, const struct key_id *id, uint32_t index)
 {
-    struct stream004 *stream = streams004_find(end->streams, id);
+    struct stream004 *stream = catalogue004_find(&end->catalogue, id);
     struct position *position;
 
     if (stream == NULL || stream->state == STATE004_LOCAL_ONLY ||
@@ -246,7 +254,7 @@ static void assert_same(struct end *a, struct end *b, const struct key_id *id, u
 
 static void close_here(struct end *end, const struct key_id *id)
 {
-    struct stream004 *stream = streams004_find(end->streams, id);
+    struct stream004 *stream = catalogue004_find(&end->catalogue, id);
 
     if (stream != NULL && state004_is_open_here(stream->state))
         stream004_close_here(end->streams, stream);
@@ -254,10 +262,10 @@ static void close_here(struct end *end, const struct key_id *id)
 
 static void assert_nothing_left(const struct end *end)
 {
-    assert_int_equal(end->streams->table.item_count, 0);
+    assert_int_equal(end->catalogue.table.item_count, 0);
     assert_true(TAILQ_EMPTY(&end->streams->wishing));
     assert_int_equal(end->streams->min_bps, 0);
-    assert_int_equal(end->metrics.lost_bits[LOSS_MISMATCH], 0);
+    assert_int_equal(end->peer.counters.lost_bits[LOSS_MISMATCH], 0);
 }
 
 static void test_the_first_chunk_travels_with_the_opening(void **state)
@@ -300,7 +308,7 @@ static void test_the_end_that_does_not_cut_asks_for_what_it_lacks(void **state)
     exchange(&a, &b);
     for (uint32_t index = 0; index < 8; index++)
         assert_same(&a, &b, &id, 7 - index);
-    assert_int_equal(a.metrics.lost_bits[LOSS_SURPLUS], 8 * (512 - 320));
+    assert_int_equal(a.peer.counters.lost_bits[LOSS_SURPLUS], 8 * (512 - 320));
     stop(&a);
     stop(&b);
 }
@@ -357,8 +365,8 @@ static void test_two_first_openings_of_one_id_become_one_stream(void **state)
             exchange(&a, &b);
             assert_int_equal(state_at(&a, &id), STATE004_BOTH);
             assert_int_equal(state_at(&b, &id), STATE004_BOTH);
-            assert_int_equal(streams004_find(a.streams, &id)->ours, !generated);
-            assert_int_equal(streams004_find(b.streams, &id)->ours, generated);
+            assert_int_equal(catalogue004_find(&a.catalogue, &id)->ours, !generated);
+            assert_int_equal(catalogue004_find(&b.catalogue, &id)->ours, generated);
             assert_same(&a, &b, &id, 0);
             assert_same(&a, &b, &id, 5);
             close_here(&a, &id);
@@ -393,8 +401,8 @@ static void test_a_late_word_about_a_closed_opening_does_not_end_its_successor(v
     close_here(&a, &id);
     open_first(&a, &id, false, 32);
     carry(&a, &b, 1); /* the second opening; the end of it and the third are on the way */
-    stream004_tell_joined(b.streams, streams004_find(b.streams, &id));
-    stream004_move(b.streams, streams004_find(b.streams, &id), EVENT004_LOCAL_OPENED,
+    stream004_tell_joined(b.streams, catalogue004_find(&b.catalogue, &id));
+    stream004_move(b.streams, catalogue004_find(&b.catalogue, &id), EVENT004_LOCAL_OPENED,
                    ETSI004_SUCCESS);
     carry(&b, &a, NO_LIMIT);
     assert_int_equal(state_at(&a, &id), STATE004_LOCAL_ONLY); /* not joined by the old word */
@@ -416,7 +424,7 @@ static void test_a_peer_that_started_again_ends_all_streams(void **state)
     assert_true(open_with_id(&b, &ids[0], 32));
     exchange(&a, &b);
     a.link.events->up(a.link.arg, true);
-    assert_int_equal(a.streams->table.item_count, 3);
+    assert_int_equal(a.catalogue.table.item_count, 3);
     a.link.events->up(a.link.arg, false);
     assert_nothing_left(&a);
     assert_int_equal(a.metrics.streams_closed, 3);

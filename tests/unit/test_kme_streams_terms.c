@@ -7,6 +7,8 @@
 #include "kme/qos004.h"
 #include "kme/uri004.h"
 
+static struct config_link links[1];
+
 static struct kme_config make_config(void)
 {
     static char bob[] = "bob", carol[] = "carol", *saes[] = {bob, carol}, strict[] = "strict";
@@ -14,8 +16,9 @@ static struct kme_config make_config(void)
 
     memset(&config, 0, sizeof(config));
     config.etsi004.compat = strict;
-    config.link.peer_saes.items = saes;
-    config.link.peer_saes.count = 2;
+    links[0].peer_saes = (struct config_names){saes, COUNT_OF(saes)};
+    config.links.items = links;
+    config.links.count = COUNT_OF(links);
     config.limits.default_chunk_bytes = 32;
     config.limits.max_chunk_bytes = 4096;
     config.limits.default_timeout_ms = 5000;
@@ -159,7 +162,7 @@ static void test_whom_a_uri_names(void **state)
     assert_string_equal(named(&config, "server://user:token@carol/x"), "carol");
     assert_string_equal(named(&config, "server://bobby"), "nobody");
     assert_string_equal(named(&config, "server://elsewhere"), "nobody");
-    config.link.peer_saes.count = 1;
+    config.links.items[0].peer_saes.count = 1;
     assert_string_equal(named(&config, "server://elsewhere"), "bob");
     assert_string_equal(named(&config, "sae://carol"), "nobody");
     assert_true(uri004_may_be("sae://alice", "alice"));

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kme/peers.h"
+
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "base/deadline.h"
+#include "kme/link.h"
+#include "kme/store.h"
+#include "kme/stream004.h"
+
+#define NS_PER_S INT64_C(1000000000)
+
+static bool start_peer(struct peers *peers, struct peer *peer, const char *kme_id,
+                       struct status *status)
+{
+    peer->kme_id = OPENSSL_strdup(kme_id);
+    peer->store = store_new();
+    if (peer->kme_id == NULL || peer->store == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for the link to '%s'", kme_id);
+    peer->link = link_new(peers->env, peer, status);
+    if (peer->link == NULL)
+        return status_prefix(status, "link to '%s'", kme_id);
+    peer->streams = streams004_new(peers->env, &peers->catalogue, peer, status);
+    return peer->streams != NULL;
+}
+
+bool peers_start(struct peers *peers, const struct env *env, struct status *status)
+{
+    const struct kme_config *config = env->config;
+
+    peers->env = env;
+    catalogue004_init(&peers->catalogue);
+    peers->items = OPENSSL_zalloc(config->links.count * sizeof(*peers->items));
+    if (peers->items == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for links");
+    peers->count = config->links.count;
+    for (size_t i = 0; i < peers->count; i++)
+        if (!start_peer(peers, &peers->items[i], config->links.items[i].peer_kme_id, status))
+            return false;
+    return true;
+}
+
+void peers_free(struct peers *peers)
+{
+    for (size_t i = 0; i < peers->count; i++) {
+        struct peer *peer = &peers->items[i];
+
+        streams004_free(peer->streams);
+        link_free(peer->link);
+        store_free(peer->store);
+        OPENSSL_free(peer->kme_id);
+    }
+    OPENSSL_free(peers->items);
+    if (peers->env != NULL)
+        catalogue004_free(&peers->catalogue);
+    memset(peers, 0, sizeof(*peers));
+}
+
+struct peer *peers_of_sae(const struct peers *peers, const char *sae)
+{
+    const struct config_link *link = kme_config_link_of_sae(peers->env->config, sae);
+
+    for (size_t i = 0; link != NULL && i < peers->count; i++)
+        if (strcmp(peers->items[i].kme_id, link->peer_kme_id) == 0)
+            return &peers->items[i];
+    return NULL;
+}
+
+void peers_tick(struct peers *peers)
+{
+    int64_t now_ns = monotonic_ns();
+
+    for (size_t i = 0; i < peers->count; i++) {
+        struct peer *peer = &peers->items[i];
+
+        peer->counters.lost_bits[LOSS_EXPIRED] += store_expire(peer->store, now_ns);
+        streams004_tick(peer->streams);
+    }
+    burnt004_expire(&peers->catalogue.burnt,
+                    now_ns - peers->env->config->limits.max_ttl_s * NS_PER_S);
+}
