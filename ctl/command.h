@@ -36,7 +36,8 @@ enum exit_code command_failed(const struct status *status);
 /* The same for a wrong call, with where to read more. */
 enum exit_code command_misused(const struct status *status, const char *help_words);
 
-extern const struct command command_lab, command_status, command_get_key, command_version;
+extern const struct command command_lab, command_status, command_get_key, command_version,
+    command_check_kme;
 extern const struct command lab_command_init, lab_command_up, lab_command_status, lab_command_down;
 
 #endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/check_print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const result_texts[CHECK_RESULT_COUNT] = {"passed", "failed", "skipped"};
+static const char *const strictness_texts[] = {
+    [CHECK_REQUIRED] = "required",
+    [CHECK_RECOMMENDED] = "recommended",
+};
+
+void check_print_begin(struct check_print *print, const struct check_run *run)
+{
+    print->checks = run->choices.json ? json_array() : NULL;
+    if (print->checks != NULL)
+        return;
+    printf("ETSI GS QKD %s\n", run->table->api_text);
+    for (enum check_end end = 0; end < CHECK_END_COUNT; end++)
+        if (run->settings[end] != NULL)
+            printf("%-10s SAE %s at %s\n", check_end_text(end), settings_sae(run->settings[end]),
+                   settings_kme(run->settings[end]));
+    putchar('\n');
+}
+
+static void print_line(const struct check *check, const struct check_report *report)
+{
+    printf("%s  %-7s  %s", check->id, result_texts[report->result], check->name);
+    if (report->text.outcome != OUTCOME_OK)
+        printf(": %s", report->text.text);
+    for (unsigned number = 0; number < CHECK_DEVIATIONS_MAX; number++)
+        if ((report->deviations >> number & 1) != 0)
+            printf("; known deviation D%u: %s", number, check_deviation_text(number));
+    putchar('\n');
+    fflush(stdout);
+}
+
+static json_t *one_json(const struct check *check, const struct check_report *report)
+{
+    json_t *one =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", check->id, "name", check->name, "clause",
+                  check->clause, "strictness", strictness_texts[check->strictness], "result",
+                  result_texts[report->result], "text", report->text.text);
+    json_t *deviations = json_array();
+
+    for (unsigned number = 0; number < CHECK_DEVIATIONS_MAX; number++)
+        if ((report->deviations >> number & 1) != 0)
+            json_array_append_new(deviations, json_sprintf("D%u", number));
+    json_object_set_new(one, "deviations", deviations);
+    return one;
+}
+
+void check_print_one(struct check_print *print, const struct check *check,
+                     const struct check_report *report)
+{
+    if (print->checks != NULL)
+        json_array_append_new(print->checks, one_json(check, report));
+    else
+        print_line(check, report);
+}
+
+static json_t *ends_json(const struct check_run *run)
+{
+    json_t *ends = json_object();
+
+    for (enum check_end end = 0; end < CHECK_END_COUNT; end++)
+        if (run->settings[end] != NULL)
+            json_object_set_new(ends, check_end_text(end),
+                                json_pack("{s:s, s:s}", "sae", settings_sae(run->settings[end]),
+                                          "kme", settings_kme(run->settings[end])));
+    return ends;
+}
+
+static size_t total(const struct check_run *run)
+{
+    return run->counts[CHECK_PASSED] + run->counts[CHECK_FAILED] + run->counts[CHECK_SKIPPED];
+}
+
+bool check_print_end(struct check_print *print, const struct check_run *run, struct status *status)
+{
+    json_t *whole;
+    char *text;
+
+    if (print->checks == NULL) {
+        printf("\n%zu checks: %zu passed, %zu failed, %zu skipped\n"
+               "%" PRId64 " keys were consumed\n",
+               total(run), run->counts[CHECK_PASSED], run->counts[CHECK_FAILED],
+               run->counts[CHECK_SKIPPED], run->keys_consumed);
+        return true;
+    }
+    whole = json_pack("{s:s, s:o, s:o, s:{s:I, s:I, s:I, s:I}, s:I}", "api", run->table->api_text,
+                      "ends", ends_json(run), "checks", print->checks, "summary", "checks",
+                      (json_int_t)total(run), "passed", (json_int_t)run->counts[CHECK_PASSED],
+                      "failed", (json_int_t)run->counts[CHECK_FAILED], "skipped",
+                      (json_int_t)run->counts[CHECK_SKIPPED], "keys_consumed",
+                      (json_int_t)run->keys_consumed);
+    text = whole != NULL ? json_dumps(whole, JSON_INDENT(2)) : NULL;
+    if (text != NULL)
+        puts(text);
+    free(text);
+    json_decref(whole);
+    return text != NULL ||
+           status_fail(status, OUTCOME_INTERNAL, "the report cannot be written as JSON");
+}
+
+void check_table_list(const struct check_table *table, const struct check_choices *choices)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (check_selected(&table->rows[i], choices))
+            printf("%s  %-11s  %-10s  %s\n", table->rows[i].id,
+                   strictness_texts[table->rows[i].strictness], table->rows[i].clause,
+                   table->rows[i].name);
+}
