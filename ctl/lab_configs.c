@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,6 +44,15 @@ static const struct sae_api sae_apis[] = {
     [ENDPOINT_ETSI004] = {"004", "etsi004", LAB_PORT_004, "opens the key stream of"},
 };
 
+/* A key server that is started as root becomes whoever made the laboratory, whose files it has. */
+static void put_user(struct buf *text)
+{
+    const struct passwd *account = getpwuid(geteuid());
+
+    if (account != NULL)
+        buf_put_format(text, "user = \"%s\";\n", account->pw_name);
+}
+
 static void put_kme(struct buf *text, const struct lab *lab, const struct lab_choices *choices,
                     enum lab_kme kme)
 {
@@ -54,8 +64,11 @@ static void put_kme(struct buf *text, const struct lab *lab, const struct lab_ch
                    "kme_id = \"%s\";\n\n"
                    "# Who this key server is, and whom it trusts.\n"
                    "cert = \"pki/%s.pem\";\nkey = \"pki/%s.key\";\nca = \"pki/ca.pem\";\n\n"
-                   "log_level = \"info\";\n\n",
+                   "# What is logged, and who it runs as when root starts it.\n"
+                   "log_level = \"info\";\n",
                    name, name, name, name);
+    put_user(text);
+    buf_put_text(text, "\n");
     buf_put_format(text,
                    "# Key delivery to SAEs (ETSI GS QKD 014), HTTPS with client certificates.\n"
                    "etsi014 = { listen = \"127.0.0.1:%u\"; };\n\n"

@@ -113,7 +113,9 @@ static bool check_whole(struct kme_config *config, const char *path, struct stat
 
     if (config->log_level == NULL)
         config->log_level = OPENSSL_strdup("info");
-    if (config->log_level == NULL)
+    if (config->user == NULL)
+        config->user = OPENSSL_strdup("");
+    if (config->log_level == NULL || config->user == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for the configuration");
     probe = strchr(config->log_level, ':') != NULL ? NULL
                                                    : log_open(config->log_level, "qkd-kme", status);
@@ -200,6 +202,7 @@ void kme_config_free(struct kme_config *config)
     OPENSSL_free(config->key);
     OPENSSL_free(config->ca);
     OPENSSL_free(config->log_level);
+    OPENSSL_free(config->user);
     OPENSSL_free(config->etsi004.compat);
     OPENSSL_free(config->store.path);
     OPENSSL_free(config->store.key_file);

@@ -45,6 +45,7 @@ struct kme_config {
     char *kme_id;
     char *cert, *key, *ca; /* paths, made absolute or relative to the folder of the file */
     char *log_level;
+    char *user; /* the account to run as; "" where the file does not say */
     struct {
         struct address listen;
     } etsi014, admin;

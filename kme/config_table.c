@@ -23,6 +23,7 @@ const struct setting config_settings[] = {
     {"", "cert", SETTING_FILE, AT(cert), true, false, NO_RANGE},
     {"", "key", SETTING_FILE, AT(key), true, false, NO_RANGE},
     {"", "ca", SETTING_FILE, AT(ca), true, false, NO_RANGE},
+    {"", "user", SETTING_WORD, AT(user), false, true, NO_RANGE},
     {"", "log_level", SETTING_WORD, AT(log_level), false, false, NO_RANGE},
     {"", "saes", SETTING_SAES, AT(saes), true, false, NO_RANGE},
     {"etsi014", "listen", SETTING_ADDRESS, AT(etsi014.listen), true, true, NO_RANGE},

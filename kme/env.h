@@ -13,6 +13,7 @@
 struct event_base;
 struct kme_config;
 struct metrics;
+struct sockets;
 struct tls_set;
 
 struct env {
@@ -22,6 +23,7 @@ struct env {
     const struct kme_config *config;
     const struct tls_set *tls;
     struct metrics *metrics;
+    struct sockets *sockets;
 };
 
 #endif

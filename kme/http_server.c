@@ -39,6 +39,7 @@ struct http_server {
     LIST_HEAD(, http_exchange) exchanges;
     int64_t exchange_count;
     bool told_full;
+    bool draining;
     time_t date_time;
     char date[DATE_BYTES];
 };
@@ -116,7 +117,7 @@ void http_answer(struct http_exchange *exchange, const struct http_answer *answe
 {
     exchange->abort = NULL;
     exchange->busy = false;
-    if (!exchange->request.keep_alive)
+    if (!exchange->request.keep_alive || exchange->server->draining)
         exchange->ending = true;
     write_answer(exchange, answer);
     http_request_reset(&exchange->request);
@@ -280,6 +281,24 @@ void http_server_free(struct http_server *server)
     while ((exchange = LIST_FIRST(&server->exchanges)) != NULL)
         exchange_free(exchange);
     OPENSSL_free(server);
+}
+
+void http_server_drain(struct http_server *server)
+{
+    listener_free(server->listener);
+    server->listener = NULL;
+    server->draining = true;
+}
+
+bool http_server_is_idle(const struct http_server *server)
+{
+    const struct http_exchange *exchange;
+
+    for (exchange = LIST_FIRST(&server->exchanges); exchange != NULL;
+         exchange = LIST_NEXT(exchange, next))
+        if (exchange->busy || stream_backlog_bytes(exchange->stream) > 0)
+            return false;
+    return true;
 }
 
 const struct http_request *http_exchange_request(const struct http_exchange *exchange)

@@ -37,6 +37,11 @@ struct http_server *http_server_new(const struct env *env, const struct address 
 /* Closes every connection; exchanges that wait are aborted. NULL is allowed. */
 void http_server_free(struct http_server *server);
 
+/* Accepts no more connections, and tells those that are open to go after their next answer. */
+void http_server_drain(struct http_server *server);
+/* Whether no request is held and no answer waits to be written. */
+bool http_server_is_idle(const struct http_server *server);
+
 const struct http_request *http_exchange_request(const struct http_exchange *exchange);
 
 /* When the last octet of the request came in, on the monotonic clock. */

@@ -6,10 +6,13 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <openssl/crypto.h>
+
+#include "kme/sockets.h"
 
 enum { BACKLOG = 512, PAUSE_MS = 100 };
 
@@ -55,6 +58,26 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
     evconnlistener_enable(listener->socket);
 }
 
+static void open_socket(struct listener *listener, const struct address *address,
+                        struct status *status)
+{
+    int fd = sockets_take(listener->env->sockets, address);
+
+    if (fd < 0)
+        fd = sockets_bind_one(address, status);
+    if (fd < 0)
+        return;
+    errno = 0;
+    listener->socket =
+        evconnlistener_new(listener->env->base, on_accept, listener,
+                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
+    if (listener->socket == NULL) {
+        status_fail(status, OUTCOME_CONFIG, "cannot listen on %s: %s", address->text,
+                    strerror(errno));
+        close(fd);
+    }
+}
+
 struct listener *listener_new(const struct env *env, const struct address *address,
                               listener_accept accept, void *arg, struct status *status)
 {
@@ -69,14 +92,11 @@ struct listener *listener_new(const struct env *env, const struct address *addre
     listener->arg = arg;
     memcpy(listener->address, address->text, sizeof(listener->address));
     listener->pause = evtimer_new(env->base, on_pause_over, listener);
-    errno = 0;
-    listener->socket = evconnlistener_new_bind(
-        env->base, on_accept, listener,
-        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG,
-        (const struct sockaddr *)&address->socket, (int)address->socket_length);
-    if (listener->pause == NULL || listener->socket == NULL) {
-        status_fail(status, OUTCOME_CONFIG, "cannot listen on %s: %s", address->text,
-                    strerror(errno));
+    if (listener->pause == NULL)
+        status_fail(status, OUTCOME_INTERNAL, "out of memory for a listener");
+    else
+        open_socket(listener, address, status);
+    if (listener->socket == NULL) {
         listener_free(listener);
         return NULL;
     }

@@ -3,24 +3,40 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
 
+#include "base/deadline.h"
 #include "kme/admin.h"
 #include "kme/config.h"
 #include "kme/env.h"
+#include "kme/link.h"
 #include "kme/memory_lock.h"
 #include "kme/metrics.h"
+#include "kme/notify.h"
+#include "kme/peer.h"
 #include "kme/peers.h"
+#include "kme/privileges.h"
 #include "kme/service004.h"
 #include "kme/service014.h"
+#include "kme/sockets.h"
 #include "kme/tls.h"
 
 static const char program[] = "qkd-kme";
 
-enum { SIGNALS = 3, EXPIRY_S = 1 };
+#define NS_PER_US INT64_C(1000)
+
+enum {
+    SIGNALS = 3,
+    EXPIRY_S = 1,
+    DRAIN_MS = 2000, /* for answers under way when the server is told to end */
+    DRAIN_POLL_MS = 5,
+    US_PER_MS = 1000,
+    US_PER_S = 1000000
+};
 
 struct server {
     const char *config_path;
@@ -33,7 +49,12 @@ struct server {
     struct service014 *service014;
     struct service004 *service004;
     struct admin *admin;
-    struct event *signals[SIGNALS], *expiry;
+    struct event *signals[SIGNALS], *expiry, *watchdog, *drain;
+    struct sockets sockets;
+    struct notify notify;
+    size_t told_links_up;
+    bool ending;
+    struct deadline drained;
 };
 
 static bool add_saes(struct server *server, const struct kme_config *config)
@@ -42,6 +63,21 @@ static bool add_saes(struct server *server, const struct kme_config *config)
         if (!metrics_add_sae(&server->metrics, config->saes.items[i].id))
             return false;
     return true;
+}
+
+static size_t links_up(const struct server *server)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < server->peers.count; i++)
+        up += link_is_up(server->peers.items[i].link) ? 1 : 0;
+    return up;
+}
+
+static void tell_state(const struct server *server)
+{
+    notify_say(&server->notify, "STATUS=%s: %zu of %zu links up (SIMULATED quantum channels)",
+               server->config->kme_id, server->told_links_up, server->peers.count);
 }
 
 /* All of what a file says takes effect, or nothing of it. */
@@ -80,10 +116,13 @@ static void reload(struct server *server)
     struct status status = STATUS_INIT;
     struct fresh fresh = {NULL, NULL, NULL}, old = {server->config, server->env.log, server->tls};
 
+    notify_say(&server->notify, "RELOADING=1\nMONOTONIC_USEC=%lld",
+               (long long)(monotonic_ns() / NS_PER_US));
     if (!read_fresh(server, &fresh, &status)) {
         log_line(server->env.log, LOG_LEVEL_ERROR, "the old configuration stays: %s", status.text);
         server->metrics.reloads[RELOAD_REFUSED]++;
         free_fresh(&fresh);
+        notify_say(&server->notify, "READY=1\nSTATUS=The old configuration stays: %s", status.text);
         return;
     }
     server->config = fresh.config;
@@ -94,6 +133,45 @@ static void reload(struct server *server)
     free_fresh(&old);
     server->metrics.reloads[RELOAD_DONE]++;
     log_line(fresh.log, LOG_LEVEL_INFO, "the configuration was read again");
+    notify_say(&server->notify, "READY=1");
+    tell_state(server);
+}
+
+/* Told once: no new connections, and the answers under way get a moment. Told again: ends. */
+static void begin_end(struct server *server)
+{
+    static const struct timeval period = {0, DRAIN_POLL_MS * US_PER_MS};
+
+    server->ending = true;
+    notify_say(&server->notify, "STOPPING=1\nSTATUS=Ending");
+    service014_drain(server->service014);
+    service004_drain(server->service004);
+    server->drained = deadline_in_ms(DRAIN_MS);
+    event_add(server->drain, &period);
+}
+
+static void on_drain(evutil_socket_t ignored, short what, void *arg)
+{
+    struct server *server = arg;
+    bool idle = service014_is_idle(server->service014) && service004_is_idle(server->service004);
+
+    (void)ignored;
+    (void)what;
+    if (!idle && !deadline_passed(&server->drained))
+        return;
+    if (!idle)
+        log_line(server->env.log, LOG_LEVEL_WARN, "requests under way are cut off after %d ms",
+                 DRAIN_MS);
+    event_base_loopbreak(server->env.base);
+}
+
+static void on_watchdog(evutil_socket_t ignored, short what, void *arg)
+{
+    const struct server *server = arg;
+
+    (void)ignored;
+    (void)what;
+    notify_say(&server->notify, "WATCHDOG=1");
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -106,7 +184,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         return;
     }
     log_line(server->env.log, LOG_LEVEL_INFO, "ending: %s", strsignal((int)number));
-    event_base_loopbreak(server->env.base);
+    if (server->ending)
+        event_base_loopbreak(server->env.base);
+    else
+        begin_end(server);
 }
 
 static void on_expiry(evutil_socket_t ignored, short what, void *arg)
@@ -116,20 +197,37 @@ static void on_expiry(evutil_socket_t ignored, short what, void *arg)
     (void)ignored;
     (void)what;
     peers_tick(&server->peers);
+    if (server->told_links_up != links_up(server)) {
+        server->told_links_up = links_up(server);
+        tell_state(server);
+    }
 }
 
-static bool watch(struct server *server, struct status *status)
+static bool watch_signals(struct server *server, struct status *status)
 {
     static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
-    static const struct timeval period = {EXPIRY_S, 0};
 
     for (int i = 0; i < SIGNALS; i++) {
         server->signals[i] = evsignal_new(server->env.base, numbers[i], on_signal, server);
         if (server->signals[i] == NULL || event_add(server->signals[i], NULL) != 0)
             return status_fail(status, OUTCOME_INTERNAL, "cannot watch signals");
     }
-    server->expiry = event_new(server->env.base, -1, EV_PERSIST, on_expiry, server);
-    if (server->expiry == NULL || event_add(server->expiry, &period) != 0)
+    return true;
+}
+
+static bool watch_time(struct server *server, struct status *status)
+{
+    static const struct timeval period = {EXPIRY_S, 0};
+    int64_t half_us = server->notify.watchdog_us / 2;
+    const struct timeval alive = {half_us / US_PER_S, half_us % US_PER_S};
+    struct event_base *base = server->env.base;
+
+    server->expiry = event_new(base, -1, EV_PERSIST, on_expiry, server);
+    server->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, server);
+    server->drain = event_new(base, -1, EV_PERSIST, on_drain, server);
+    if (server->expiry == NULL || server->watchdog == NULL || server->drain == NULL ||
+        event_add(server->expiry, &period) != 0 ||
+        (half_us > 0 && event_add(server->watchdog, &alive) != 0))
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for a timer");
     return true;
 }
@@ -174,7 +272,7 @@ static bool start(struct server *server, struct status *status)
     if (server->service004 == NULL)
         return false;
     server->admin = admin_new(env, &server->peers, status);
-    return server->admin != NULL && watch(server, status);
+    return server->admin != NULL && watch_signals(server, status) && watch_time(server, status);
 }
 
 static void announce_link(const struct kme_config *config, const struct config_link *link,
@@ -222,6 +320,8 @@ static void stop(struct server *server)
     for (int i = 0; i < SIGNALS; i++)
         free_event(server->signals[i]);
     free_event(server->expiry);
+    free_event(server->watchdog);
+    free_event(server->drain);
     if (server->env.base != NULL)
         event_base_free(server->env.base);
     libevent_global_shutdown();
@@ -230,27 +330,61 @@ static void stop(struct server *server)
     if (server->provider != NULL)
         OSSL_PROVIDER_unload(server->provider);
     OSSL_LIB_CTX_free(server->env.libctx);
+    sockets_close(&server->sockets);
+    notify_close(&server->notify);
     if (ran)
         log_line(server->env.log, LOG_LEVEL_INFO, "ended");
     log_close(server->env.log);
     kme_config_free(server->config);
 }
 
+/* A service manager that cannot be reached is no reason to keep keys from SAEs. */
+static void find_service_manager(struct server *server)
+{
+    struct status status = STATUS_INIT;
+
+    if (!notify_open(&server->notify, &status))
+        log_line(server->env.log, LOG_LEVEL_WARN, "%s", status.text);
+}
+
+/* While we may be root: reads the files of TLS, binds; then never again. */
+static bool shed_privileges(struct server *server, struct status *status)
+{
+    const struct kme_config *config = server->config;
+
+    if (!privileges_check(config->user, status) ||
+        !sockets_bind(&server->sockets, config, status) || !privileges_drop(config->user, status))
+        return false;
+    if (access(config->key, R_OK) != 0)
+        log_line(server->env.log, LOG_LEVEL_WARN,
+                 "user '%s' cannot read key = \"%s\": SIGHUP will refuse it", config->user,
+                 config->key);
+    if (!memory_lock_keep())
+        log_line(server->env.log, LOG_LEVEL_WARN,
+                 "key memory is not locked and may be swapped: raise RLIMIT_MEMLOCK to unlimited");
+    return true;
+}
+
 bool server_run(const char *config_path, struct status *status)
 {
     struct server server;
-    bool started, locked;
+    bool started;
 
     memset(&server, 0, sizeof(server));
-    locked = memory_lock();
-    started = prepare(&server, config_path, status) && start(&server, status);
+    server.notify.fd = -1;
+    server.env.sockets = &server.sockets;
+    memory_lock();
+    started = prepare(&server, config_path, status);
+    if (started)
+        find_service_manager(&server);
+    started = started && shed_privileges(&server, status) && start(&server, status);
     if (started) {
         announce(&server);
-        if (!locked)
-            log_line(server.env.log, LOG_LEVEL_WARN,
-                     "key memory is not locked and may be swapped: raise RLIMIT_MEMLOCK to "
-                     "unlimited");
+        notify_say(&server.notify, "READY=1");
+        tell_state(&server);
         event_base_dispatch(server.env.base);
+    } else {
+        notify_say(&server.notify, "STATUS=%s", status->text);
     }
     stop(&server);
     return started;
@@ -262,7 +396,8 @@ bool server_check(const char *config_path, struct status *status)
     bool good;
 
     memset(&server, 0, sizeof(server));
-    good = prepare(&server, config_path, status);
+    server.notify.fd = -1;
+    good = prepare(&server, config_path, status) && privileges_check(server.config->user, status);
     stop(&server);
     return good;
 }

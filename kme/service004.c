@@ -69,3 +69,20 @@ void service004_free(struct service004 *service)
         connection004_free(LIST_FIRST(&service->connections));
     OPENSSL_free(service);
 }
+
+void service004_drain(struct service004 *service)
+{
+    listener_free(service->listener);
+    service->listener = NULL;
+}
+
+bool service004_is_idle(const struct service004 *service)
+{
+    const struct connection004 *connection;
+
+    for (connection = LIST_FIRST(&service->connections); connection != NULL;
+         connection = LIST_NEXT(connection, next))
+        if (connection->call.waiting || stream_backlog_bytes(connection->stream) > 0)
+            return false;
+    return true;
+}

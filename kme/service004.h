@@ -16,6 +16,11 @@ struct service004;
 /* Borrows all. NULL, and *status, when it cannot. */
 struct service004 *service004_new(const struct env *env, struct peers *peers,
                                   struct status *status);
+/* Accepts no more connections. */
+void service004_drain(struct service004 *service);
+/* Whether no call waits and no answer waits to be written. */
+bool service004_is_idle(const struct service004 *service);
+
 void service004_free(struct service004 *service);
 
 #endif

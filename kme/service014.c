@@ -222,3 +222,13 @@ void service014_free(struct service014 *service)
     buf_free(&service->body);
     OPENSSL_free(service);
 }
+
+void service014_drain(struct service014 *service)
+{
+    http_server_drain(service->server);
+}
+
+bool service014_is_idle(const struct service014 *service)
+{
+    return http_server_is_idle(service->server);
+}

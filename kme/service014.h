@@ -15,6 +15,10 @@ struct service014;
 /* Borrows all; listens as the configuration says. */
 struct service014 *service014_new(const struct env *env, struct peers *peers,
                                   struct status *status);
+/* Of http_server. */
+void service014_drain(struct service014 *service);
+bool service014_is_idle(const struct service014 *service);
+
 void service014_free(struct service014 *service);
 
 #endif
