@@ -58,6 +58,9 @@ void etsi014_status_put(struct buf *buf, const struct etsi014_status *value);
 bool etsi014_status_parse(const void *json, size_t length, struct etsi014_status *value,
                           struct status *status);
 
+/* Names in additional_slave_SAE_IDs that are read; more are counted only. */
+enum { ETSI014_ADDITIONAL_SLAVES_MAX = 16 };
+
 /* Clause 6.2, Table 10. */
 struct etsi014_key_request {
     int64_t number;    /* of keys; 1 when the request does not say */

@@ -105,7 +105,8 @@ static void deliver(const struct call014 *call, const struct claim *claim)
     memset(&container, 0, sizeof(container));
     for (; container.count < claim->count; container.count++) {
         container.keys[container.count].id = claim->ids[container.count];
-        container.keys[container.count].key = store_claim(store, &claim->ids[container.count]);
+        container.keys[container.count].key =
+            store_claim(store, &claim->ids[container.count], call->caller);
     }
     metrics_count_keys(service->env->metrics, API_014, call->caller, ROLE_RESPONDER, claim->count);
     etsi014_container_put(&service->body, &container);

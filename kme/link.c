@@ -460,3 +460,11 @@ bool link_assign(struct link *link, const struct assignment *assignment)
     event_active(link->flush, EV_TIMEOUT, 0);
     return done;
 }
+
+bool link_relay(struct link *link, struct frame_relay *relay)
+{
+    bool done = link_session_relay(link->session, relay, stream_output(link->current->stream));
+
+    event_active(link->flush, EV_TIMEOUT, 0);
+    return done;
+}

@@ -44,4 +44,7 @@ bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits);
 /* Tells the peer, after the running callback, that a key was cut. Needs link_has_room. */
 bool link_assign(struct link *link, const struct assignment *assignment);
 
+/* The same for a key that was cut from another link's blocks; see struct frame_relay. */
+bool link_relay(struct link *link, struct frame_relay *relay);
+
 #endif

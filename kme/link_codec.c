@@ -70,7 +70,7 @@ void link_put_assign(struct buf *buf, const struct frame_assign *assign)
     buf_put_u32(buf, a->size_bits);
     buf_put_u32(buf, a->lifetime_s);
     link_name_put(buf, a->initiator);
-    link_name_put(buf, a->responder);
+    link_names_put(buf, &a->responders);
     buf_put_u32(buf, (uint32_t)a->block_count);
     for (size_t i = 0; i < a->block_count; i++)
         buf_put(buf, a->blocks[i].octets, KEY_ID_BYTES);
@@ -147,7 +147,7 @@ static bool parse_assign(struct reader *reader, struct frame *frame)
     a->size_bits = reader_u32(reader);
     a->lifetime_s = reader_u32(reader);
     link_name_take(reader, a->initiator);
-    link_name_take(reader, a->responder);
+    link_names_take(reader, &a->responders);
     a->block_count = reader_u32(reader);
     if (a->block_count == 0 || a->block_count > KEY_MAX_BLOCKS || a->size_bits == 0 ||
         a->size_bits % 8 != 0 || store_blocks_for(a->size_bits) != a->block_count)
@@ -186,6 +186,7 @@ static const struct {
     {FRAME_HELLO, parse_hello},
     {FRAME_ACK, parse_ack},
     {FRAME_ASSIGN, parse_assign},
+    {FRAME_RELAY, link_relay_take},
     {FRAME_STREAM_OPEN, link_stream_open_take},
     {FRAME_STREAM_JOINED, link_stream_joined_take},
     {FRAME_STREAM_CHUNK, link_stream_chunk_take},

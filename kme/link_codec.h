@@ -21,10 +21,10 @@
 #include "kme/store.h"
 
 enum {
-    LINK_VERSION = 1,
+    LINK_VERSION = 2,
     LINK_EPOCH_BYTES = 16,
-    LINK_BLOCKS_MAX = 128,      /* in one frame */
-    LINK_FRAME_MAX_BYTES = 8192 /* type and body */
+    LINK_BLOCKS_MAX = 128,       /* in one frame */
+    LINK_FRAME_MAX_BYTES = 20480 /* type and body */
 };
 
 enum frame_type {
@@ -36,6 +36,7 @@ enum frame_type {
     FRAME_STREAM_CHUNK = 0x06,  /* which blocks are a position of a stream */
     FRAME_STREAM_WANT = 0x07,   /* asks the end that cuts chunks for a position */
     FRAME_STREAM_CLOSED = 0x08, /* the sender's end of a stream is no more */
+    FRAME_RELAY = 0x10,         /* a key of a multicast, cut from another link's blocks */
     FRAME_SIMULATED_QUANTUM = 0x80
 };
 
@@ -59,6 +60,15 @@ struct frame_ack {
 struct frame_assign {
     uint64_t sequence; /* from 1 on */
     struct assignment assignment;
+};
+
+/* The key travels under a one-time pad that the sender cut from its blocks of this link: nothing
+ * but the quantum channel's own secrecy covers it. Numbered together with assignments. */
+struct frame_relay {
+    uint64_t sequence;
+    struct relayed_key key;
+    struct cut pad; /* as many octets as the key has */
+    uint8_t ciphertext[SECRET_MAX_BYTES];
 };
 
 struct stream_opening {
@@ -111,6 +121,7 @@ struct frame {
         struct frame_hello hello;
         struct frame_ack ack;
         struct frame_assign assign;
+        struct frame_relay relay;
         struct frame_stream stream; /* of all FRAME_STREAM types */
         struct frame_blocks blocks; /* secret: wipe the frame after use */
     } u;
@@ -120,6 +131,7 @@ struct frame {
 void link_put_hello(struct buf *buf, const struct frame_hello *hello);
 void link_put_ack(struct buf *buf, const struct frame_ack *ack);
 void link_put_assign(struct buf *buf, const struct frame_assign *assign);
+void link_put_relay(struct buf *buf, const struct frame_relay *relay);
 void link_put_stream(struct buf *buf, const struct frame *frame);
 void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks);
 

@@ -16,6 +16,16 @@ void link_name_put(struct buf *buf, const char *name);
 void link_name_take(struct reader *reader, char name[static ETSI014_ID_MAX_CHARS + 1]);
 void link_octets_take(struct reader *reader, void *to, size_t length);
 
+/* One octet of count, then the names; at least one, none twice, else the reader fails. */
+void link_names_put(struct buf *buf, const struct names *names);
+void link_names_take(struct reader *reader, struct names *names);
+
+/* Octets, how many blocks, their IDs. */
+void link_cut_put(struct buf *buf, const struct cut *cut);
+bool link_cut_take(struct reader *reader, struct cut *cut);
+
+bool link_relay_take(struct reader *reader, struct frame *frame);
+
 /* Parsers of the frames about key streams. */
 bool link_stream_open_take(struct reader *reader, struct frame *frame);
 bool link_stream_joined_take(struct reader *reader, struct frame *frame);

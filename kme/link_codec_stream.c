@@ -60,10 +60,7 @@ static void put_chunk(struct buf *buf, const struct frame_stream *stream)
     const struct stream_chunk *chunk = &stream->u.chunk;
 
     buf_put_u32(buf, chunk->index);
-    buf_put_u32(buf, chunk->cut.size_bytes);
-    buf_put_u32(buf, (uint32_t)chunk->cut.block_count);
-    for (size_t i = 0; i < chunk->cut.block_count; i++)
-        buf_put(buf, chunk->cut.blocks[i].octets, KEY_ID_BYTES);
+    link_cut_put(buf, &chunk->cut);
 }
 
 static void put_want(struct buf *buf, const struct frame_stream *stream)
@@ -131,14 +128,7 @@ bool link_stream_chunk_take(struct reader *reader, struct frame *frame)
     struct stream_chunk *chunk = &take_head(reader, frame)->u.chunk;
 
     chunk->index = reader_u32(reader);
-    chunk->cut.size_bytes = reader_u32(reader);
-    chunk->cut.block_count = reader_u32(reader);
-    if (chunk->cut.size_bytes == 0 || chunk->cut.size_bytes > SECRET_MAX_BYTES ||
-        chunk->cut.block_count != store_blocks_for(chunk->cut.size_bytes * 8))
-        return false;
-    for (size_t i = 0; i < chunk->cut.block_count; i++)
-        link_octets_take(reader, chunk->cut.blocks[i].octets, KEY_ID_BYTES);
-    return reader_done(reader);
+    return link_cut_take(reader, &chunk->cut) && reader_done(reader);
 }
 
 bool link_stream_want_take(struct reader *reader, struct frame *frame)

@@ -278,11 +278,48 @@ static bool take_assign(struct link_session *session, const struct frame *frame,
     if (!store_assign(session->store, &assignment, monotonic_ns(), &displaced_bits, &failed)) {
         count_lost(session, LOSS_MISMATCH, assignment.size_bits);
         log_line(session->env->log, LOG_LEVEL_WARN, "an assignment for '%s' is lost: %s",
-                 assignment.responder, failed.text);
+                 assignment.responders.text, failed.text);
         return true;
     }
     count_lost(session, LOSS_DISPLACED, displaced_bits);
     session->events->assigned(session->arg, &assignment.key_id);
+    return true;
+}
+
+/* Opens what came under the one-time pad; the pad becomes the key. */
+static void open_pad(struct secret *pad, const uint8_t *ciphertext)
+{
+    for (size_t i = 0; i < pad->size_bytes; i++)
+        pad->bytes[i] ^= ciphertext[i];
+}
+
+/* As take_assign. */
+static bool take_relay(struct link_session *session, const struct frame *frame, struct buf *out,
+                       struct status *status)
+{
+    const struct frame_relay *relay = &frame->u.relay;
+    struct relayed_key relayed = relay->key;
+    struct status failed = STATUS_INIT;
+    struct secret *key;
+    uint64_t displaced_bits;
+    bool is_new;
+
+    (void)out;
+    if (!take_number(session, relay->sequence, &is_new, status) || !is_new)
+        return status->outcome == OUTCOME_OK;
+    if (relayed.lifetime_s > LIFETIME_MAX_S)
+        relayed.lifetime_s = LIFETIME_MAX_S;
+    if (store_cut_peers(session->store, &relay->pad, &key, &failed)) {
+        open_pad(key, relay->ciphertext);
+        if (store_hold(session->store, &relayed, key, monotonic_ns(), &displaced_bits, &failed)) {
+            count_lost(session, LOSS_DISPLACED, displaced_bits);
+            session->events->assigned(session->arg, &relayed.key_id);
+            return true;
+        }
+    }
+    count_lost(session, LOSS_MISMATCH, (uint64_t)relay->pad.size_bytes * 8);
+    log_line(session->env->log, LOG_LEVEL_WARN, "a relayed key for '%s' is lost: %s",
+             relayed.responders.text, failed.text);
     return true;
 }
 
@@ -293,15 +330,11 @@ bool link_session_take(struct link_session *session, const struct frame *frame, 
         enum frame_type type;
         bool (*take)(struct link_session *, const struct frame *, struct buf *, struct status *);
     } takers[] = {
-        {FRAME_HELLO, take_hello},
-        {FRAME_ACK, take_ack},
-        {FRAME_ASSIGN, take_assign},
-        {FRAME_STREAM_OPEN, take_stream},
-        {FRAME_STREAM_JOINED, take_stream},
-        {FRAME_STREAM_CHUNK, take_stream},
-        {FRAME_STREAM_WANT, take_stream},
-        {FRAME_STREAM_CLOSED, take_stream},
-        {FRAME_SIMULATED_QUANTUM, take_blocks},
+        {FRAME_HELLO, take_hello},          {FRAME_ACK, take_ack},
+        {FRAME_ASSIGN, take_assign},        {FRAME_RELAY, take_relay},
+        {FRAME_STREAM_OPEN, take_stream},   {FRAME_STREAM_JOINED, take_stream},
+        {FRAME_STREAM_CHUNK, take_stream},  {FRAME_STREAM_WANT, take_stream},
+        {FRAME_STREAM_CLOSED, take_stream}, {FRAME_SIMULATED_QUANTUM, take_blocks},
     };
 
     if (!session->up && frame->type != FRAME_HELLO)
@@ -376,6 +409,14 @@ bool link_session_assign(struct link_session *session, const struct assignment *
     buf_reset(&session->scratch);
     link_put_assign(&session->scratch, &frame);
     return send_scratch(session, assignment->size_bits, out);
+}
+
+bool link_session_relay(struct link_session *session, struct frame_relay *relay, struct buf *out)
+{
+    relay->sequence = session->assigns_sent + 1;
+    buf_reset(&session->scratch);
+    link_put_relay(&session->scratch, relay);
+    return send_scratch(session, relay->pad.size_bytes * 8, out);
 }
 
 bool link_session_send_stream(struct link_session *session, struct frame *frame, uint32_t bits,

@@ -71,6 +71,9 @@ bool link_session_has_room(const struct link_session *session, size_t count);
 bool link_session_assign(struct link_session *session, const struct assignment *assignment,
                          struct buf *out);
 
+/* The same for a relayed key; the sequence is set here. */
+bool link_session_relay(struct link_session *session, struct frame_relay *relay, struct buf *out);
+
 /* Sends a FRAME_STREAM, whose sequence is set here, now or once the session is up again. `bits`
  * are lost if the peer forgets it. False when out of memory. */
 bool link_session_send_stream(struct link_session *session, struct frame *frame, uint32_t bits,

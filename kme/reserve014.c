@@ -161,7 +161,8 @@ static bool reserve_keys(const struct call014 *call, struct peer *peer,
     assignment.size_bits = (uint32_t)asked->size_bits;
     assignment.lifetime_s = (uint32_t)service->env->config->limits.key_lifetime_s;
     copy_id(assignment.initiator, call->caller);
-    copy_id(assignment.responder, call->route.sae);
+    assignment.responders.count = assignment.responders.bytes = 0;
+    names_add(&assignment.responders, call->route.sae);
     for (container->count = 0; container->count < (size_t)asked->number; container->count++) {
         struct etsi014_key *key = &container->keys[container->count];
 

@@ -3,7 +3,8 @@
  * The key material of one link, as this end holds it. Unassigned material is blocks of 256 bits
  * with random IDs; each belongs to one of the two key servers, which alone may cut keys for its
  * initiators from it. The other one cuts the same key when it learns of the assignment, and
- * holds it for the responder: delivered once, or wiped when its time is over.
+ * holds it for its responders: delivered once to each, wiped after the last or when its time is
+ * over.
  *
  * All that leaves the store is wiped there. Nothing here knows sockets or HTTP.
  */
@@ -18,6 +19,7 @@
 #include "base/secret.h"
 #include "base/status.h"
 #include "etsi/etsi014.h"
+#include "kme/names.h"
 
 enum {
     BLOCK_BITS = 256,
@@ -40,9 +42,17 @@ struct assignment {
     uint32_t size_bits;   /* a multiple of 8; surplus bits of the blocks are burnt at both ends */
     uint32_t lifetime_s;
     char initiator[ETSI014_ID_MAX_CHARS + 1];
-    char responder[ETSI014_ID_MAX_CHARS + 1];
+    struct names responders; /* behind the other end of the link; at least one */
     size_t block_count;
     struct key_id blocks[KEY_MAX_BLOCKS];
+};
+
+/* A key that came to this end otherwise than by a cut from this link's blocks. No secret. */
+struct relayed_key {
+    struct key_id key_id;
+    uint32_t lifetime_s;
+    char initiator[ETSI014_ID_MAX_CHARS + 1];
+    struct names responders;
 };
 
 /* Blocks that a key of this size takes. */
@@ -71,16 +81,21 @@ size_t store_usable(const struct store *store, enum block_owner owner);
 size_t store_pending(const struct store *store, enum block_owner owner);
 
 /* Initiator's side: cuts a key from our own usable blocks and remembers whose it is until its
- * lifetime ends. On entry size_bits, lifetime_s, initiator and responder of the assignment are
+ * lifetime ends. On entry size_bits, lifetime_s, initiator and responders of the assignment are
  * set, the rest is filled in. The key is owned by the caller. */
 bool store_reserve(struct store *store, struct assignment *assignment, int64_t now_ns,
                    struct secret **key, struct status *status);
 
-/* Responder's side: the same cut from the peer's blocks, held for the responder. False when a
+/* Responder's side: the same cut from the peer's blocks, held for the responders. False when a
  * block is not there, or not the peer's; nothing is taken then. *displaced_bits receives the size
  * of the key that had to make room, else 0. */
 bool store_assign(struct store *store, const struct assignment *assignment, int64_t now_ns,
                   uint64_t *displaced_bits, struct status *status);
+
+/* Responder's side: holds a key, and owns it whatever comes of it. False when its ID is known
+ * already, or when out of memory. *displaced_bits as above. */
+bool store_hold(struct store *store, const struct relayed_key *relayed, struct secret *key,
+                int64_t now_ns, uint64_t *displaced_bits, struct status *status);
 
 /* Octets cut for a chunk of a key stream (ETSI GS QKD 004): which blocks. No secret. */
 struct cut {
@@ -99,17 +114,18 @@ bool store_cut_peers(struct store *store, const struct cut *cut, struct secret *
                      struct status *status);
 
 enum claim_state {
-    CLAIM_READY,       /* held for this responder, from this initiator */
+    CLAIM_READY,       /* held for this responder, who has not had it, from this initiator */
     CLAIM_EXPECTED,    /* unassigned material of the peer: its assignment may be on its way */
     CLAIM_UNKNOWN,     /* never known, delivered, expired, or from another initiator */
-    CLAIM_UNAUTHORISED /* known, but the caller is not its responder */
+    CLAIM_UNAUTHORISED /* known, but the caller is none of its responders */
 };
 
 enum claim_state store_look(const struct store *store, const struct key_id *id,
                             const char *responder, const char *initiator, int64_t now_ns);
 
-/* Takes a key that is CLAIM_READY out of the store; owned by the caller. NULL if it is not. */
-struct secret *store_claim(struct store *store, const struct key_id *id);
+/* Delivers a key that is CLAIM_READY for this responder: a copy while others are left, the key
+ * itself to the last one; owned by the caller. NULL if it is not, or when out of memory. */
+struct secret *store_claim(struct store *store, const struct key_id *id, const char *responder);
 
 /* Wipes what has outlived its lifetime; returns the bits of held keys among it. */
 uint64_t store_expire(struct store *store, int64_t now_ns);

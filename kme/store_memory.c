@@ -28,9 +28,11 @@ struct key_entry {
     struct secret *key; /* NULL when only remembered: the initiator has it */
     int64_t expires_ns;
     TAILQ_ENTRY(key_entry) next;
-    const char *responder;
+    uint32_t left;          /* bit i: responder i has not had it */
+    const char *responders; /* see names.h */
+    size_t responders_bytes;
     size_t size_bytes; /* of this entry, names included */
-    char initiator[];  /* and the responder's name behind its NUL */
+    char initiator[];  /* and the responders behind its NUL */
 };
 
 TAILQ_HEAD(block_queue, block_entry);
@@ -183,23 +185,34 @@ size_t store_pending(const struct store *store, enum block_owner owner)
     return store->pending[owner];
 }
 
-static struct key_entry *new_key_entry(const struct assignment *assignment, enum key_list list,
-                                       int64_t now_ns)
+static struct key_entry *new_entry(const char *initiator, const struct names *responders,
+                                   enum key_list list)
 {
-    size_t initiator_bytes = strlen(assignment->initiator) + 1;
-    size_t responder_bytes = strlen(assignment->responder) + 1;
-    size_t size_bytes = sizeof(struct key_entry) + initiator_bytes + responder_bytes;
+    size_t initiator_bytes = strlen(initiator) + 1;
+    size_t size_bytes = sizeof(struct key_entry) + initiator_bytes + responders->bytes;
     struct key_entry *entry = OPENSSL_zalloc(size_bytes);
 
     if (entry == NULL)
         return NULL;
-    entry->id = assignment->key_id;
     entry->list = list;
-    entry->expires_ns = now_ns + (int64_t)assignment->lifetime_s * NS_PER_S;
     entry->size_bytes = size_bytes;
-    memcpy(entry->initiator, assignment->initiator, initiator_bytes);
-    memcpy(entry->initiator + initiator_bytes, assignment->responder, responder_bytes);
-    entry->responder = entry->initiator + initiator_bytes;
+    memcpy(entry->initiator, initiator, initiator_bytes);
+    memcpy(entry->initiator + initiator_bytes, responders->text, responders->bytes);
+    entry->responders = entry->initiator + initiator_bytes;
+    entry->responders_bytes = responders->bytes;
+    entry->left = (UINT32_C(1) << responders->count) - 1;
+    return entry;
+}
+
+static struct key_entry *new_key_entry(const struct assignment *assignment, enum key_list list,
+                                       int64_t now_ns)
+{
+    struct key_entry *entry = new_entry(assignment->initiator, &assignment->responders, list);
+
+    if (entry == NULL)
+        return NULL;
+    entry->id = assignment->key_id;
+    entry->expires_ns = now_ns + (int64_t)assignment->lifetime_s * NS_PER_S;
     return entry;
 }
 
@@ -327,6 +340,30 @@ bool store_assign(struct store *store, const struct assignment *assignment, int6
     return true;
 }
 
+bool store_hold(struct store *store, const struct relayed_key *relayed, struct secret *key,
+                int64_t now_ns, uint64_t *displaced_bits, struct status *status)
+{
+    struct key_entry *entry = new_entry(relayed->initiator, &relayed->responders, LIST_HELD);
+
+    *displaced_bits = 0;
+    if (entry == NULL) {
+        secret_free(key);
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for a relayed key");
+    }
+    entry->id = relayed->key_id;
+    entry->expires_ns = now_ns + (int64_t)relayed->lifetime_s * NS_PER_S;
+    entry->key = key;
+    if (id_table_get(&store->blocks, &entry->id) != NULL) {
+        secret_free(key);
+        OPENSSL_clear_free(entry, entry->size_bytes);
+        return status_fail(status, OUTCOME_PEER, "the peer relayed a key with the ID of a block");
+    }
+    if (!keep_key(store, entry))
+        return status_fail(status, OUTCOME_PEER, "cannot keep a relayed key: its ID is known");
+    *displaced_bits = displace_oldest(store, LIST_HELD);
+    return true;
+}
+
 bool store_cut_ours(struct store *store, struct cut *cut, struct secret **key,
                     struct status *status)
 {
@@ -358,6 +395,7 @@ enum claim_state store_look(const struct store *store, const struct key_id *id,
 {
     const struct key_entry *entry = id_table_get(&store->keys, id);
     const struct block_entry *block;
+    int index;
 
     if (entry == NULL) {
         block = id_table_get(&store->blocks, id);
@@ -365,21 +403,41 @@ enum claim_state store_look(const struct store *store, const struct key_id *id,
     }
     if (entry->expires_ns <= now_ns)
         return CLAIM_UNKNOWN;
-    if (entry->list == LIST_REMEMBERED || strcmp(entry->responder, responder) != 0)
+    index = names_find(entry->responders, entry->responders_bytes, responder);
+    if (entry->list == LIST_REMEMBERED || index < 0)
         return CLAIM_UNAUTHORISED;
-    return strcmp(entry->initiator, initiator) == 0 ? CLAIM_READY : CLAIM_UNKNOWN;
+    if ((entry->left >> index & 1) == 0 || strcmp(entry->initiator, initiator) != 0)
+        return CLAIM_UNKNOWN;
+    return CLAIM_READY;
 }
 
-struct secret *store_claim(struct store *store, const struct key_id *id)
+static struct secret *copy_key(const struct secret *key)
+{
+    struct secret *copy = secret_new(key->size_bytes);
+
+    if (copy != NULL)
+        memcpy(copy->bytes, key->bytes, key->size_bytes);
+    return copy;
+}
+
+struct secret *store_claim(struct store *store, const struct key_id *id, const char *responder)
 {
     struct key_entry *entry = id_table_get(&store->keys, id);
+    int index =
+        entry == NULL ? -1 : names_find(entry->responders, entry->responders_bytes, responder);
     struct secret *key;
 
-    if (entry == NULL || entry->list != LIST_HELD)
+    if (index < 0 || entry->list != LIST_HELD || (entry->left >> index & 1) == 0)
         return NULL;
-    key = entry->key;
-    entry->key = NULL;
-    drop_key(store, entry);
+    if (entry->left == UINT32_C(1) << index) {
+        key = entry->key;
+        entry->key = NULL;
+        drop_key(store, entry);
+        return key;
+    }
+    key = copy_key(entry->key);
+    if (key != NULL)
+        entry->left &= ~(UINT32_C(1) << index);
     return key;
 }
 

@@ -14,7 +14,7 @@
 enum { ROOM = 2 * LINK_FRAME_MAX_BYTES };
 
 static const uint8_t hello_vector[] = {
-    0,    0,    0,    68,   0x01, 'Q',  'K',  'D',  'L',  0x01, 0x10, 0x11, 0x12, 0x13, 0x14,
+    0,    0,    0,    68,   0x01, 'Q',  'K',  'D',  'L',  0x02, 0x10, 0x11, 0x12, 0x13, 0x14,
     0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, 0x20, 0x21, 0x22, 0x23,
     0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0,    0,    0,
     0,    0,    0,    1,    2,    0,    0,    0,    0,    0,    0,    0,    7,    0,    0,
@@ -24,17 +24,30 @@ static const uint8_t ack_vector[] = {0, 0, 0, 17, 0x02, 0, 0, 0, 0, 0, 0,
                                      0, 9, 0, 0,  0,    0, 0, 0, 0, 1};
 
 static const uint8_t assign_vector[] = {
-    0,    0,    0,    79,   0x03, 0,    0,    0,    0,    0,    0,    0,    3,    0xa0,
+    0,    0,    0,    80,   0x03, 0,    0,    0,    0,    0,    0,    0,    3,    0xa0,
     0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae,
     0xaf, 0,    0,    1,    0x40, 0,    0,    0x0e, 0x10, 5,    'a',  'l',  'i',  'c',
-    'e',  3,    'b',  'o',  'b',  0,    0,    0,    2,    0xa0, 0xa1, 0xa2, 0xa3, 0xa4,
-    0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xb0, 0xb1, 0xb2,
-    0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xbb, 0xbc, 0xbd, 0xbe, 0xbf};
+    'e',  1,    3,    'b',  'o',  'b',  0,    0,    0,    2,    0xa0, 0xa1, 0xa2, 0xa3,
+    0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xb0, 0xb1,
+    0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xbb, 0xbc, 0xbd, 0xbe, 0xbf};
 
 static void fill(uint8_t *to, size_t length, uint8_t first)
 {
     for (size_t i = 0; i < length; i++)
         to[i] = (uint8_t)(first + i);
+}
+
+/* As many as there can be, each as long as it can be. */
+static void fill_names(struct names *names)
+{
+    char name[ETSI014_ID_MAX_CHARS + 1];
+
+    memset(name, 'r', ETSI014_ID_MAX_CHARS);
+    name[ETSI014_ID_MAX_CHARS] = '\0';
+    for (int i = 0; i < NAMES_MAX; i++) {
+        name[0] = (char)('a' + i);
+        assert_true(names_add(names, name));
+    }
 }
 
 static void put_sample_hello(struct buf *buf)
@@ -61,7 +74,7 @@ static void put_sample_assign(struct buf *buf)
     assign.assignment.size_bits = 320;
     assign.assignment.lifetime_s = 3600;
     strcpy(assign.assignment.initiator, "alice");
-    strcpy(assign.assignment.responder, "bob");
+    assert_true(names_add(&assign.assignment.responders, "bob"));
     assign.assignment.block_count = 2;
     fill(assign.assignment.blocks[0].octets, KEY_ID_BYTES, 0xa0);
     fill(assign.assignment.blocks[1].octets, KEY_ID_BYTES, 0xb0);
@@ -156,7 +169,8 @@ static void test_assign_is_the_vector_and_back(void **state)
     assert_int_equal(frame.u.assign.assignment.size_bits, 320);
     assert_int_equal(frame.u.assign.assignment.lifetime_s, 3600);
     assert_string_equal(frame.u.assign.assignment.initiator, "alice");
-    assert_string_equal(frame.u.assign.assignment.responder, "bob");
+    assert_int_equal(frame.u.assign.assignment.responders.count, 1);
+    assert_string_equal(frame.u.assign.assignment.responders.text, "bob");
     assert_int_equal(frame.u.assign.assignment.block_count, 2);
     assert_int_equal(frame.u.assign.assignment.blocks[1].octets[15], 0xbf);
     buf_free(&buf);
@@ -194,11 +208,12 @@ static void test_a_largest_assignment_fits_a_frame(void **state)
     assign.assignment.size_bits = SECRET_MAX_BYTES * 8;
     assign.assignment.block_count = KEY_MAX_BLOCKS;
     memset(assign.assignment.initiator, 'i', ETSI014_ID_MAX_CHARS);
-    memset(assign.assignment.responder, 'r', ETSI014_ID_MAX_CHARS);
+    fill_names(&assign.assignment.responders);
     buf_init(&buf, ROOM);
     link_put_assign(&buf, &assign);
     assert_int_equal(parse(buf.data, buf.length, &frame, &used), LINK_PARSE_FRAME);
-    assert_int_equal(strlen(frame.u.assign.assignment.responder), ETSI014_ID_MAX_CHARS);
+    assert_memory_equal(&frame.u.assign.assignment.responders, &assign.assignment.responders,
+                        sizeof(struct names));
     buf_free(&buf);
 }
 
@@ -237,7 +252,7 @@ static void test_frames_behind_each_other_are_taken_one_by_one(void **state)
 
 static void test_what_is_no_frame_is_refused(void **state)
 {
-    static const uint8_t empty[] = {0, 0, 0, 0}, too_long[] = {0, 0, 0x20, 0x01},
+    static const uint8_t empty[] = {0, 0, 0, 0}, too_long[] = {0, 0, 0x50, 0x01},
                          huge[] = {0xff, 0xff, 0xff, 0xff}, unknown[] = {0, 0, 0, 1, 0x7f};
     uint8_t changed[sizeof(assign_vector) + 1];
 
@@ -266,7 +281,7 @@ static void test_another_version_and_magic_are_refused(void **state)
 
     (void)state;
     memcpy(changed, hello_vector, sizeof(changed));
-    changed[9] = 2;
+    changed[9] = 1;
     assert_bad(changed, sizeof(changed));
     memcpy(changed, hello_vector, sizeof(changed));
     changed[5] = 'q';

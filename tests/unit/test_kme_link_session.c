@@ -181,11 +181,32 @@ static struct key_id reserve(struct end *end)
     assignment.size_bits = 256;
     assignment.lifetime_s = 10;
     strcpy(assignment.initiator, "i");
-    strcpy(assignment.responder, "r");
+    names_add(&assignment.responders, "r");
     assert_true(store_reserve(end->store, &assignment, 0, &key, &status));
     assert_true(link_session_assign(end->session, &assignment, &end->out));
     secret_free(key);
     return assignment.key_id;
+}
+
+/* A key that was cut elsewhere, under a pad from this link's blocks. */
+static struct key_id relay(struct end *end)
+{
+    static struct frame_relay relay;
+    struct status status = STATUS_INIT;
+    struct secret *pad = NULL;
+
+    memset(&relay, 0, sizeof(relay));
+    memset(relay.key.key_id.octets, 0xee, KEY_ID_BYTES);
+    relay.key.lifetime_s = 10;
+    strcpy(relay.key.initiator, "i");
+    names_add(&relay.key.responders, "r");
+    relay.pad.size_bytes = 32;
+    assert_true(store_cut_ours(end->store, &relay.pad, &pad, &status));
+    for (size_t i = 0; i < pad->size_bytes; i++)
+        relay.ciphertext[i] = pad->bytes[i] ^ 0x5a;
+    secret_free(pad);
+    assert_true(link_session_relay(end->session, &relay, &end->out));
+    return relay.key.key_id;
 }
 
 static bool is_ready(struct end *end, const struct key_id *id)
@@ -284,6 +305,53 @@ static void test_assignments_that_were_lost_are_sent_again_once(void **state)
     assert_true(is_ready(&b, &arrived) && is_ready(&b, &lost));
     assert_int_equal(b.assigned, 2);
     assert_int_equal(b.peer.counters.lost_bits[LOSS_MISMATCH], 0);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_a_relayed_key_is_what_was_under_the_pad(void **state)
+{
+    struct end a, b;
+    struct key_id id;
+    struct secret *key;
+    uint8_t expected[32];
+
+    (void)state;
+    memset(expected, 0x5a, sizeof(expected));
+    init_both(&a, &b);
+    join(&a, &b);
+    share_blocks(&a, &b, 8);
+    id = relay(&a);
+    cut(&a, &b); /* it is lost, and sent again */
+    assert_false(is_ready(&b, &id));
+    join(&a, &b);
+    assert_int_equal(b.assigned, 1);
+    assert_true(is_ready(&b, &id));
+    key = store_claim(b.store, &id, "r");
+    assert_non_null(key);
+    assert_int_equal(key->size_bytes, sizeof(expected));
+    assert_memory_equal(key->bytes, expected, sizeof(expected));
+    assert_int_equal(store_usable(a.store, BLOCK_OURS), 3);
+    assert_int_equal(store_usable(b.store, BLOCK_PEERS), 3);
+    secret_free(key);
+    stop(&a);
+    stop(&b);
+}
+
+static void test_a_relayed_key_without_its_pad_is_lost_and_counted(void **state)
+{
+    struct end a, b;
+    struct key_id id;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    share_blocks(&a, &b, 8);
+    store_drop_unassigned(b.store);
+    id = relay(&a);
+    exchange(&a, &b);
+    assert_false(is_ready(&b, &id));
+    assert_int_equal(b.peer.counters.lost_bits[LOSS_MISMATCH], 256);
     stop(&a);
     stop(&b);
 }
@@ -495,6 +563,8 @@ int main(void)
         cmocka_unit_test(test_keys_of_either_end_become_ready_at_the_other),
         cmocka_unit_test(test_whoever_has_less_gets_the_next_blocks),
         cmocka_unit_test(test_assignments_that_were_lost_are_sent_again_once),
+        cmocka_unit_test(test_a_relayed_key_is_what_was_under_the_pad),
+        cmocka_unit_test(test_a_relayed_key_without_its_pad_is_lost_and_counted),
         cmocka_unit_test(test_blocks_that_did_not_arrive_are_dropped_and_the_others_stay),
         cmocka_unit_test(test_after_a_restart_both_ends_forget_all_unassigned_blocks),
         cmocka_unit_test(test_what_is_told_about_streams_arrives_once_and_in_order_over_any_link),

@@ -40,7 +40,7 @@ static struct assignment asked(uint32_t size_bits, uint32_t lifetime_s)
     assignment.size_bits = size_bits;
     assignment.lifetime_s = lifetime_s;
     strcpy(assignment.initiator, "alice");
-    strcpy(assignment.responder, "bob");
+    assert_true(names_add(&assignment.responders, "bob"));
     return assignment;
 }
 
@@ -89,7 +89,7 @@ static void test_both_ends_cut_the_same_key(void **state)
     assert_true(key_id_equal(&assignment.key_id, &assignment.blocks[0]));
     assert_true(assign(theirs, &assignment));
     assert_int_equal(store_look(theirs, &assignment.key_id, "bob", "alice", 0), CLAIM_READY);
-    there = store_claim(theirs, &assignment.key_id);
+    there = store_claim(theirs, &assignment.key_id, "bob");
     assert_non_null(there);
     assert_int_equal(here->size_bytes, 40);
     assert_true(secret_equal(here, there));
@@ -110,9 +110,9 @@ static void test_a_key_is_claimed_once(void **state)
     (void)state;
     add(store, 1, BLOCK_PEERS, 0);
     assert_true(assign(store, &assignment));
-    key = store_claim(store, &assignment.key_id);
+    key = store_claim(store, &assignment.key_id, "bob");
     assert_non_null(key);
-    assert_null(store_claim(store, &assignment.key_id));
+    assert_null(store_claim(store, &assignment.key_id, "bob"));
     assert_int_equal(store_look(store, &assignment.key_id, "bob", "alice", 0), CLAIM_UNKNOWN);
     assert_false(assign(store, &assignment));
     secret_free(key);
@@ -152,7 +152,7 @@ static void test_the_initiators_end_knows_its_key_but_has_it_no_more(void **stat
     add(store, 1, BLOCK_OURS, 0);
     assert_true(store_reserve(store, &assignment, 0, &key, &status));
     assert_int_equal(store_look(store, &assignment.key_id, "alice", "bob", 0), CLAIM_UNAUTHORISED);
-    assert_null(store_claim(store, &assignment.key_id));
+    assert_null(store_claim(store, &assignment.key_id, "bob"));
     assert_int_equal(store_expire(store, 10 * S), 0);
     assert_int_equal(store_look(store, &assignment.key_id, "alice", "bob", 0), CLAIM_UNKNOWN);
     secret_free(key);
@@ -233,7 +233,7 @@ static void test_an_expired_key_is_not_ready_and_counts_as_lost(void **state)
                      CLAIM_READY);
     assert_int_equal(store_look(store, &assignment.key_id, "bob", "alice", 10 * S), CLAIM_UNKNOWN);
     assert_int_equal(store_expire(store, 10 * S), 320);
-    assert_null(store_claim(store, &assignment.key_id));
+    assert_null(store_claim(store, &assignment.key_id, "bob"));
     store_free(store);
 }
 
