@@ -18,4 +18,7 @@ struct address {
 bool address_parse(const char *text, struct address *address);
 bool address_is_loopback(const struct address *address);
 
+/* Who is at the other end of a connected socket, in the same form; "" when that is not known. */
+void address_of_peer(int fd, char text[static ADDRESS_TEXT_BYTES]);
+
 #endif

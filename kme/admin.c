@@ -7,6 +7,7 @@
 
 #include "kme/config.h"
 #include "kme/http_server.h"
+#include "kme/journal.h"
 #include "kme/link.h"
 #include "kme/metrics.h"
 #include "kme/state004.h"
@@ -52,6 +53,7 @@ static int put_metrics(const struct admin *admin, struct buf *body)
             peers->items[i].kme_id, &peers->items[i].counters, link_is_up(peers->items[i].link),
             (uint64_t)store_usable(peers->items[i].store, BLOCK_OURS) * BLOCK_BITS};
     metrics_put(admin->env->metrics, links, peers->count, &streams, body);
+    metrics_put_audit_lost(journal_lost(admin->env->journal), body);
     return 200;
 }
 
@@ -96,9 +98,11 @@ static void opened(void *arg)
     (void)arg;
 }
 
-static void refuse(void *arg, const struct http_fault *fault, struct buf *body)
+static void refuse(void *arg, const struct http_exchange *exchange, const struct http_fault *fault,
+                   struct buf *body)
 {
     (void)arg;
+    (void)exchange;
     buf_put_format(body, "%s\n", fault->message);
 }
 

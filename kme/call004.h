@@ -11,6 +11,7 @@
 
 #include <openssl/types.h>
 
+#include "kme/address.h"
 #include "kme/env.h"
 #include "kme/identity.h"
 #include "kme/metrics.h"
@@ -46,6 +47,7 @@ struct connection004 {
     struct service004 *service;
     struct stream *stream;
     char identity[IDENTITY_BYTES];
+    char remote[ADDRESS_TEXT_BYTES];
     enum etsi004_profile profile;
     bool spoke; /* the profile is what was last spoken here */
     bool advancing, ending;
@@ -76,6 +78,15 @@ void call004_wait(struct call004 *call, struct stream004 *stream, int64_t retry_
 void call004_answer_open(struct call004 *call, const struct etsi004_open_answer *answer);
 void call004_answer_key(struct call004 *call, const struct etsi004_key_answer *answer);
 void call004_answer_close(struct call004 *call, enum etsi004_outcome outcome);
+
+/* What became of a call. */
+struct call004_result {
+    unsigned outcome;               /* enum etsi004_outcome, or OUTCOME004_* */
+    const struct key_id *stream_id; /* of the stream that an OPEN_CONNECT led to; else NULL */
+    size_t size_bytes;              /* of the key that was delivered; else 0 */
+};
+
+void call004_note(const struct call004 *call, const struct call004_result *result);
 
 /* The methods. They answer the call, or make it wait. */
 void open004(struct call004 *call, const struct etsi004_open *open);

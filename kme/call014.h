@@ -10,6 +10,7 @@
 
 #include "kme/env.h"
 #include "kme/http_server.h"
+#include "kme/journal.h"
 #include "kme/metrics.h"
 #include "kme/peers.h"
 #include "kme/route014.h"
@@ -38,6 +39,13 @@ void call014_answer(const struct call014 *call);
 
 /* Answers with the Error object; 401 has no body (clause 5.1, open question 6). */
 void call014_refuse(const struct call014 *call, const struct etsi014_error *error);
+
+/* Notes each key that the call was given. */
+void call014_note_keys(const struct call014 *call, enum journal_event event,
+                       const struct etsi014_container *container);
+
+/* The SAE went away before its held call was answered. */
+void call014_aborted(const struct call014 *call);
 
 /* status and enc_keys, for initiators. */
 void status014(const struct call014 *call);

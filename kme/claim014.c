@@ -109,6 +109,7 @@ static void deliver(const struct call014 *call, const struct claim *claim)
             store_claim(store, &claim->ids[container.count], call->caller);
     }
     metrics_count_keys(service->env->metrics, API_014, call->caller, ROLE_RESPONDER, claim->count);
+    call014_note_keys(call, JOURNAL_CLAIM, &container);
     etsi014_container_put(&service->body, &container);
     etsi014_container_free(&container);
     call014_answer(call);
@@ -157,7 +158,7 @@ static void on_abort(void *arg)
 {
     struct held_claim *held = arg;
 
-    held->call.service->env->metrics->requests[METHOD_DEC_KEYS][METRIC_ABORTED]++;
+    call014_aborted(&held->call);
     release(held);
 }
 

@@ -203,6 +203,7 @@ void kme_config_free(struct kme_config *config)
     OPENSSL_free(config->ca);
     OPENSSL_free(config->log_level);
     OPENSSL_free(config->user);
+    OPENSSL_free(config->audit_log);
     OPENSSL_free(config->etsi004.compat);
     OPENSSL_free(config->store.path);
     OPENSSL_free(config->store.key_file);

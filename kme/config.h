@@ -45,7 +45,8 @@ struct kme_config {
     char *kme_id;
     char *cert, *key, *ca; /* paths, made absolute or relative to the folder of the file */
     char *log_level;
-    char *user; /* the account to run as; "" where the file does not say */
+    char *user;      /* the account to run as; "" where the file does not say */
+    char *audit_log; /* a path; NULL: none */
     struct {
         struct address listen;
     } etsi014, admin;

@@ -25,6 +25,7 @@ const struct setting config_settings[] = {
     {"", "ca", SETTING_FILE, AT(ca), true, false, NO_RANGE},
     {"", "user", SETTING_WORD, AT(user), false, true, NO_RANGE},
     {"", "log_level", SETTING_WORD, AT(log_level), false, false, NO_RANGE},
+    {"", "audit_log", SETTING_FILE, AT(audit_log), false, false, NO_RANGE},
     {"", "saes", SETTING_SAES, AT(saes), true, false, NO_RANGE},
     {"etsi014", "listen", SETTING_ADDRESS, AT(etsi014.listen), true, true, NO_RANGE},
     {"etsi004", "listen", SETTING_ADDRESS, AT(etsi004.listen), true, true, NO_RANGE},

@@ -72,7 +72,7 @@ static void stop_waiting(struct call004 *call)
 
 /* Out of a callback of the event loop the answer is written at once, and the frames behind the
  * call have their turn. */
-static void answered(struct call004 *call, unsigned outcome)
+static void answered(struct call004 *call, const struct call004_result *result)
 {
     struct connection004 *connection = call->connection;
     struct metrics *metrics = connection->service->env->metrics;
@@ -80,31 +80,49 @@ static void answered(struct call004 *call, unsigned outcome)
     stop_waiting(call);
     if (!connection->advancing)
         stream_flush(connection->stream);
-    metrics->requests004[call->kind][outcome]++;
+    metrics->requests004[call->kind][result->outcome]++;
+    call004_note(call, result);
     histogram_add(&metrics->durations004[call->kind][call->hold], monotonic_ns() - call->since_ns);
     if (!connection->advancing)
         stream_resume(connection->stream);
 }
 
+/* There will be no answer. */
+static void give_up(const struct call004 *call, unsigned outcome)
+{
+    const struct call004_result result = {outcome, NULL, 0};
+
+    call->connection->service->env->metrics->requests004[call->kind][outcome]++;
+    call004_note(call, &result);
+}
+
 void call004_answer_open(struct call004 *call, const struct etsi004_open_answer *answer)
 {
+    const struct call004_result result = {
+        answer->outcome, key_id_is_zero(&answer->stream_id) ? NULL : &answer->stream_id, 0};
+
     etsi004_open_answer_put(stream_output(call->connection->stream), call->profile, call->version,
                             answer);
-    answered(call, answer->outcome);
+    answered(call, &result);
 }
 
 void call004_answer_key(struct call004 *call, const struct etsi004_key_answer *answer)
 {
+    const struct call004_result result = {
+        answer->outcome, NULL, answer->outcome == ETSI004_SUCCESS ? answer->key->size_bytes : 0};
+
     etsi004_key_answer_put(stream_output(call->connection->stream), call->profile, call->version,
                            answer);
-    answered(call, answer->outcome);
+    answered(call, &result);
 }
 
 void call004_answer_close(struct call004 *call, enum etsi004_outcome outcome)
 {
+    const struct call004_result result = {outcome, NULL, 0};
+
     etsi004_close_answer_put(stream_output(call->connection->stream), call->profile, call->version,
                              outcome);
-    answered(call, outcome);
+    answered(call, &result);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
@@ -178,7 +196,7 @@ static bool take_frame(struct connection004 *connection, const struct etsi004_fr
         call->version = frame->version;
         call->profile = connection->profile;
         if (!services[i].take(call, frame)) {
-            connection->service->env->metrics->requests004[call->kind][OUTCOME004_MALFORMED]++;
+            give_up(call, OUTCOME004_MALFORMED);
             return false;
         }
         connection->profile = call->profile;
@@ -269,7 +287,7 @@ void connection004_free(struct connection004 *connection)
     struct call004 *call = &connection->call;
 
     if (call->waiting)
-        connection->service->env->metrics->requests004[call->kind][OUTCOME004_ABORTED]++;
+        give_up(call, OUTCOME004_ABORTED);
     if (call->waiter.wake != NULL) {
         stop_waiting(call);
         event_free(call->waiter.wake);
@@ -298,6 +316,7 @@ void connection004_new(struct service004 *service, int fd)
     }
     connection->service = service;
     connection->call.connection = connection;
+    address_of_peer(fd, connection->remote);
     LIST_INIT(&connection->attachment.streams);
     LIST_INSERT_HEAD(&service->connections, connection, next);
     service->connection_count++;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 struct event_base;
+struct journal;
 struct kme_config;
 struct metrics;
 struct sockets;
@@ -24,6 +25,7 @@ struct env {
     const struct tls_set *tls;
     struct metrics *metrics;
     struct sockets *sockets;
+    struct journal *journal;
 };
 
 #endif

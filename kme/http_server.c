@@ -21,6 +21,7 @@ struct http_exchange {
     struct stream *stream;
     struct http_request request;
     char identity[IDENTITY_BYTES];
+    char remote[ADDRESS_TEXT_BYTES];
     int64_t since_ns; /* the request is complete */
     bool busy;        /* the service has the request */
     bool advancing;   /* advance() is on the stack */
@@ -133,7 +134,7 @@ static void refuse(struct http_exchange *exchange, const struct http_fault *faul
     struct buf body;
 
     buf_init(&body, HEAD_MAX_BYTES);
-    server->service->refuse(server->arg, fault, &body);
+    server->service->refuse(server->arg, exchange, fault, &body);
     answer.body = &body;
     exchange->request.keep_alive = false;
     exchange->request.method[0] = '\0';
@@ -241,11 +242,13 @@ static void on_accept(void *arg, int fd)
     bool plain = server->service->tls == TLS_NONE;
     SSL *tls = exchange == NULL || plain ? NULL : tls_new(server->env, server->service->tls);
 
-    if (exchange == NULL || (!plain && tls == NULL))
+    if (exchange == NULL || (!plain && tls == NULL)) {
         close(fd);
-    else
+    } else {
+        address_of_peer(fd, exchange->remote);
         exchange->stream = stream_new(server->env->base, fd, tls, STREAM_ACCEPTED, &limits,
                                       &exchange_events, exchange);
+    }
     if (exchange != NULL && exchange->stream == NULL)
         exchange_free(exchange);
 }
@@ -314,6 +317,11 @@ int64_t http_exchange_since_ns(const struct http_exchange *exchange)
 const char *http_exchange_identity(const struct http_exchange *exchange)
 {
     return exchange->identity;
+}
+
+const char *http_exchange_remote(const struct http_exchange *exchange)
+{
+    return exchange->remote;
 }
 
 void http_exchange_on_abort(struct http_exchange *exchange, void (*abort)(void *arg), void *arg)

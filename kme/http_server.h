@@ -28,7 +28,8 @@ struct http_service {
     /* Must lead to exactly one http_answer, unless the exchange is aborted before. */
     void (*handle)(void *arg, struct http_exchange *exchange);
     /* Writes the body of an answer to something that never became a request. */
-    void (*refuse)(void *arg, const struct http_fault *fault, struct buf *body);
+    void (*refuse)(void *arg, const struct http_exchange *exchange, const struct http_fault *fault,
+                   struct buf *body);
 };
 
 struct http_server *http_server_new(const struct env *env, const struct address *address,
@@ -49,6 +50,9 @@ int64_t http_exchange_since_ns(const struct http_exchange *exchange);
 
 /* The one CN of the client's certificate; "" if there is none. Read once per connection. */
 const char *http_exchange_identity(const struct http_exchange *exchange);
+
+/* The client's address, for the journal. */
+const char *http_exchange_remote(const struct http_exchange *exchange);
 
 /* Called if the connection ends before the answer; the exchange is gone afterwards. */
 void http_exchange_on_abort(struct http_exchange *exchange, void (*abort)(void *arg), void *arg);

@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "kme/config.h"
 #include "kme/identity.h"
+#include "kme/journal.h"
 #include "kme/link_codec.h"
 #include "kme/link_session.h"
 #include "kme/listener.h"
@@ -86,14 +87,28 @@ static void tell_failure(struct link *link, const char *reason)
     link->told_failure = true;
 }
 
-static void drop(struct connection *connection)
+static void note(const struct link *link, enum journal_event event, const char *outcome)
+{
+    const struct journal_entry entry = {
+        .event = event, .peer = link->peer->kme_id, .outcome = outcome};
+
+    journal_note(link->env->journal, &entry);
+}
+
+static void note_down(const struct link *link, const char *reason)
+{
+    log_line(link->env->log, LOG_LEVEL_WARN, "link to '%s' is down", link->peer->kme_id);
+    note(link, JOURNAL_LINK_DOWN, reason[0] != '\0' ? reason : "closed by the other side");
+}
+
+static void drop(struct connection *connection, const char *reason)
 {
     struct link *link = connection->link;
 
     if (link->current == connection) {
         link->current = NULL;
         if (link_session_is_up(link->session))
-            log_line(link->env->log, LOG_LEVEL_WARN, "link to '%s' is down", link->peer->kme_id);
+            note_down(link, reason);
         link_session_disconnect(link->session);
         event_del(link->heartbeat);
         event_del(link->quantum_tick);
@@ -110,7 +125,7 @@ static void fail(struct connection *connection, const char *reason)
     struct link *link = connection->link;
 
     tell_failure(link, reason);
-    drop(connection);
+    drop(connection, reason);
     plan_redial(link);
 }
 
@@ -128,7 +143,7 @@ static void on_opened(void *arg, SSL *tls)
         return;
     }
     if (link->current != NULL)
-        drop(link->current); /* the peer came back before we noticed that it was gone */
+        drop(link->current, "the peer connected anew");
     link->current = connection;
     link_session_greet(link->session, stream_output(connection->stream));
     stream_flush(connection->stream);
@@ -147,6 +162,7 @@ static void on_session_up(void *arg, bool resumed)
     log_line(link->env->log, LOG_LEVEL_INFO,
              "link to '%s' is up, %s; the quantum channel is SIMULATED", link->peer->kme_id,
              resumed ? "resumed" : "from the beginning");
+    note(link, JOURNAL_LINK_UP, NULL);
     if (link->streams != NULL)
         link->streams->up(link->streams_arg, resumed);
 }
@@ -262,7 +278,7 @@ static void on_accept(void *arg, int fd)
     if (link->connection_count > STRANGERS_MAX) {
         if (oldest == link->current)
             oldest = TAILQ_NEXT(oldest, next);
-        drop(oldest);
+        drop(oldest, "too many connections of strangers");
     }
     connect_stream(link, fd, STREAM_ACCEPTED);
 }
@@ -412,7 +428,7 @@ void link_free(struct link *link)
         return;
     listener_free(link->listener);
     while (!TAILQ_EMPTY(&link->connections))
-        drop(TAILQ_FIRST(&link->connections));
+        drop(TAILQ_FIRST(&link->connections), "this key server ends");
     free_event(link->redial);
     free_event(link->heartbeat);
     free_event(link->acknowledge);

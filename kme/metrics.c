@@ -30,6 +30,16 @@ static const char *const outcome004_names[OUTCOME004_COUNT] = {
     [OUTCOME004_ABORTED] = "aborted",
 };
 
+const char *metrics_outcome004_name(unsigned outcome)
+{
+    return outcome004_names[outcome];
+}
+
+const char *metrics_call004_name(enum metric_call004 call)
+{
+    return call004_names[call];
+}
+
 static const char *const hold_names[HOLD_COUNT] = {"no", "yes"};
 
 static struct metrics_sae *find_sae(struct metrics *metrics, const char *sae)
@@ -225,6 +235,13 @@ static void put_material(const struct metrics_link *links, size_t count, struct 
              "Key bits that never became a key of two SAEs.");
     for (size_t i = 0; i < count; i++)
         put_lost(&links[i], buf);
+}
+
+void metrics_put_audit_lost(uint64_t lines, struct buf *buf)
+{
+    put_head(buf, "qkd_kme_audit_lost_lines_total", "counter",
+             "Lines of the audit log that could not be written.");
+    buf_put_format(buf, "qkd_kme_audit_lost_lines_total %" PRIu64 "\n", lines);
 }
 
 void metrics_put(const struct metrics *metrics, const struct metrics_link *links, size_t link_count,

@@ -86,6 +86,11 @@ void metrics_free(struct metrics *metrics);
 void metrics_count_keys(struct metrics *metrics, enum metric_api api, const char *sae,
                         enum metric_role role, size_t count);
 
+/* What came of a call of ETSI 004, as the metrics call it: an enum etsi004_outcome, or one of
+ * OUTCOME004_*. */
+const char *metrics_outcome004_name(unsigned outcome);
+const char *metrics_call004_name(enum metric_call004 call);
+
 /* A link as it is now. */
 struct metrics_link {
     const char *peer;
@@ -100,6 +105,9 @@ struct metrics_streams {
     const size_t *counts;
     size_t state_count;
 };
+
+/* Appends how many lines of the audit log were lost. */
+void metrics_put_audit_lost(uint64_t lines, struct buf *buf);
 
 /* Appends the text exposition format. */
 void metrics_put(const struct metrics *metrics, const struct metrics_link *links, size_t link_count,

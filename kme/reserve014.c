@@ -192,6 +192,7 @@ void reserve014(const struct call014 *call)
         reserve_keys(call, peer, &asked, &container, &error)) {
         metrics_count_keys(call->service->env->metrics, API_014, call->caller, ROLE_INITIATOR,
                            container.count);
+        call014_note_keys(call, JOURNAL_RESERVE, &container);
         etsi014_container_put(&call->service->body, &container);
         call014_answer(call);
     } else {

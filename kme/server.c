@@ -13,6 +13,7 @@
 #include "kme/admin.h"
 #include "kme/config.h"
 #include "kme/env.h"
+#include "kme/journal.h"
 #include "kme/link.h"
 #include "kme/memory_lock.h"
 #include "kme/metrics.h"
@@ -108,7 +109,15 @@ static bool read_fresh(struct server *server, struct fresh *fresh, struct status
     if (!kme_config_keep_fixed(fresh->config, server->config, server->env.log) ||
         !add_saes(server, fresh->config))
         return status_fail(status, OUTCOME_INTERNAL, "out of memory");
-    return true;
+    /* Last, for it takes effect at once. */
+    return journal_open(server->env.journal, fresh->config->audit_log, status);
+}
+
+static void note(const struct server *server, enum journal_event event, const char *outcome)
+{
+    const struct journal_entry entry = {.event = event, .outcome = outcome};
+
+    journal_note(server->env.journal, &entry);
 }
 
 static void reload(struct server *server)
@@ -121,6 +130,7 @@ static void reload(struct server *server)
     if (!read_fresh(server, &fresh, &status)) {
         log_line(server->env.log, LOG_LEVEL_ERROR, "the old configuration stays: %s", status.text);
         server->metrics.reloads[RELOAD_REFUSED]++;
+        note(server, JOURNAL_RELOAD_REFUSED, status.text);
         free_fresh(&fresh);
         notify_say(&server->notify, "READY=1\nSTATUS=The old configuration stays: %s", status.text);
         return;
@@ -132,6 +142,7 @@ static void reload(struct server *server)
     server->env.tls = fresh.tls;
     free_fresh(&old);
     server->metrics.reloads[RELOAD_DONE]++;
+    note(server, JOURNAL_RELOAD, NULL);
     log_line(fresh.log, LOG_LEVEL_INFO, "the configuration was read again");
     notify_say(&server->notify, "READY=1");
     tell_state(server);
@@ -261,8 +272,12 @@ static bool start(struct server *server, struct status *status)
     struct env *env = &server->env;
 
     env->base = event_base_new();
-    if (env->base == NULL)
+    if (env->base != NULL)
+        env->journal = journal_new(env);
+    if (env->journal == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory at the start");
+    if (!journal_open(env->journal, env->config->audit_log, status))
+        return false;
     if (!peers_start(&server->peers, env, status))
         return false;
     server->service014 = service014_new(env, &server->peers, status);
@@ -322,6 +337,9 @@ static void stop(struct server *server)
     free_event(server->expiry);
     free_event(server->watchdog);
     free_event(server->drain);
+    if (ran)
+        note(server, JOURNAL_STOP, NULL);
+    journal_free(server->env.journal);
     if (server->env.base != NULL)
         event_base_free(server->env.base);
     libevent_global_shutdown();
@@ -380,6 +398,7 @@ bool server_run(const char *config_path, struct status *status)
     started = started && shed_privileges(&server, status) && start(&server, status);
     if (started) {
         announce(&server);
+        note(&server, JOURNAL_START, NULL);
         notify_say(&server.notify, "READY=1");
         tell_state(&server);
         event_base_dispatch(server.env.base);

@@ -45,6 +45,67 @@ static void count_duration(const struct call014 *call, int64_t since_ns)
         monotonic_ns() - since_ns);
 }
 
+static const char *method_name(const struct call014 *call)
+{
+    static const char *const names[] = {
+        [ETSI014_GET_STATUS] = "status",
+        [ETSI014_GET_KEY] = "enc_keys",
+        [ETSI014_GET_KEY_IDS] = "dec_keys",
+    };
+
+    return names[call->route.method];
+}
+
+void call014_note_keys(const struct call014 *call, enum journal_event event,
+                       const struct etsi014_container *container)
+{
+    struct journal_entry entry = {.event = event,
+                                  .api = "014",
+                                  .sae = call->caller,
+                                  .peer = call->route.sae,
+                                  .remote = http_exchange_remote(call->exchange)};
+    struct journal *journal = call->service->env->journal;
+
+    for (size_t i = 0; journal_is_open(journal) && i < container->count; i++) {
+        entry.key_id = &container->keys[i].id;
+        entry.size_bits = (uint32_t)container->keys[i].key->size_bytes * 8;
+        journal_note(journal, &entry);
+    }
+}
+
+static void note_refusal(const struct call014 *call, const char *outcome)
+{
+    const struct journal_entry entry = {.event = JOURNAL_REFUSED,
+                                        .api = "014",
+                                        .method = method_name(call),
+                                        .sae = call->caller,
+                                        .peer = call->route.sae,
+                                        .remote = http_exchange_remote(call->exchange),
+                                        .outcome = outcome};
+
+    journal_note(call->service->env->journal, &entry);
+}
+
+/* Of what reaches none of the three methods. */
+static void note_other(const struct service014 *service, const struct http_exchange *exchange,
+                       const char *outcome)
+{
+    const struct journal_entry entry = {.event = JOURNAL_REFUSED,
+                                        .api = "014",
+                                        .method = "other",
+                                        .sae = http_exchange_identity(exchange),
+                                        .remote = http_exchange_remote(exchange),
+                                        .outcome = outcome};
+
+    journal_note(service->env->journal, &entry);
+}
+
+void call014_aborted(const struct call014 *call)
+{
+    call->service->env->metrics->requests[method_of(call->route.method)][METRIC_ABORTED]++;
+    note_refusal(call, "the SAE went away before the answer");
+}
+
 static void answer_error(struct service014 *service, struct http_exchange *exchange,
                          const struct etsi014_error *error, const char *extra)
 {
@@ -86,6 +147,7 @@ void call014_refuse(const struct call014 *call, const struct etsi014_error *erro
     service->env->metrics->requests[method_of(call->route.method)][outcome_of(error)]++;
     log_line(service->env->log, LOG_LEVEL_DEBUG, "'%s' was answered %d: %s", call->caller,
              error->http_status, error->message);
+    note_refusal(call, error->message);
     answer_error(service, call->exchange, error,
                  error->http_status == 503 ? "Retry-After: 1\r\n" : "");
     count_duration(call, since_ns);
@@ -98,6 +160,7 @@ static void refuse_other(struct service014 *service, struct http_exchange *excha
     int64_t since_ns = http_exchange_since_ns(exchange);
 
     service->env->metrics->requests[METHOD_OTHER][outcome_of(error)]++;
+    note_other(service, exchange, error->message);
     answer_error(service, exchange, error, extra);
     histogram_add(&service->env->metrics->durations[METHOD_OTHER][ANSWERED_AT_ONCE],
                   monotonic_ns() - since_ns);
@@ -171,7 +234,8 @@ static void opened(void *arg)
     service->env->metrics->connections[API_014]++;
 }
 
-static void refuse(void *arg, const struct http_fault *fault, struct buf *body)
+static void refuse(void *arg, const struct http_exchange *exchange, const struct http_fault *fault,
+                   struct buf *body)
 {
     struct service014 *service = arg;
     struct etsi014_error error;
@@ -179,6 +243,7 @@ static void refuse(void *arg, const struct http_fault *fault, struct buf *body)
     etsi014_refuse(&error, fault->code, "%s", fault->message);
     etsi014_error_put(body, &error);
     service->env->metrics->requests[METHOD_OTHER][METRIC_BAD_REQUEST]++;
+    note_other(service, exchange, fault->message);
 }
 
 static const struct http_service http_service = {

@@ -275,6 +275,7 @@ class Admin(Case):
             "qkd_kme_link_up", "qkd_kme_available_bits", "qkd_kme_generated_bits_total",
             "qkd_kme_lost_bits_total", "qkd_kme_streams", "qkd_kme_streams_opened_total",
             "qkd_kme_streams_closed_total", "qkd_kme_request_duration_seconds",
+            "qkd_kme_audit_lost_lines_total",
             "qkd_kme_reloads_total"})
         for name in names:
             self.assertRegex(text, rf"(?m)^# HELP {name} \S")
