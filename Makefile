@@ -3,6 +3,7 @@
 #   make demo    sets up, builds, and shows TLS handshakes keyed by QKD and a KEM
 #   make test    sets up, builds (twice: plain and with sanitizers), runs every test
 #   make bench   sets up, builds, measures
+#   make bench-kme   requests and keys per second of the key server, by kind of store
 #   make         sets up and builds
 #   make fuzz    every parser under libFuzzer, a minute each (FUZZ_S=seconds)
 #   make clean   removes build/ (the OpenSSL that was built stays in the user's cache)
@@ -11,7 +12,7 @@
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup demo test test-asan bench fuzz lint clean
+.PHONY: build setup demo test test-asan bench bench-kme fuzz lint clean
 
 build: setup
 	@scripts/build.sh build
@@ -35,6 +36,9 @@ bench: build
 	@env -u LD_LIBRARY_PATH bench/run.py
 	@env -u LD_LIBRARY_PATH bench/streams.py
 	@env -u LD_LIBRARY_PATH bench/failures.py
+
+bench-kme: build
+	@env -u LD_LIBRARY_PATH bench/kme.py
 
 fuzz: setup
 	@scripts/fuzz.sh build/fuzz
