@@ -69,17 +69,19 @@ static void put_kme(struct buf *text, const struct lab *lab, const struct lab_ch
                    name, name, name, name);
     put_user(text);
     buf_put_text(text, "\n");
-    buf_put_format(text,
-                   "# Key delivery to SAEs (ETSI GS QKD 014), HTTPS with client certificates.\n"
-                   "etsi014 = { listen = \"127.0.0.1:%u\"; };\n\n"
-                   "# The same by key streams (ETSI GS QKD 004), TLS with client certificates.\n"
-                   "etsi004 = { listen = \"127.0.0.1:%u\"; };\n\n"
-                   "# Health and metrics, plain HTTP; a loopback address only.\n"
-                   "admin = { listen = \"127.0.0.1:%u\"; };\n\n"
-                   "# SAEs of this site: the subject CN of their certificates.\n"
-                   "saes = ( { id = \"%s\"; } );\n\n",
-                   lab_port(lab, kme, LAB_PORT_014), lab_port(lab, kme, LAB_PORT_004),
-                   lab_port(lab, kme, LAB_PORT_ADMIN), saes[kme].name);
+    buf_put_format(
+        text,
+        "# Key delivery to SAEs (ETSI GS QKD 014), HTTPS with client certificates.\n"
+        "etsi014 = { listen = \"127.0.0.1:%u\"; };\n\n"
+        "# The same by key streams (ETSI GS QKD 004), TLS with client certificates.\n"
+        "etsi004 = { listen = \"127.0.0.1:%u\"; };\n\n"
+        "# Health and metrics, plain HTTP; a loopback address only. qkdctl misbehave may\n"
+        "# make this key server do things wrong: never so outside a laboratory.\n"
+        "admin = { listen = \"127.0.0.1:%u\"; allow_misbehave = true; };\n\n"
+        "# SAEs of this site: the subject CN of their certificates.\n"
+        "saes = ( { id = \"%s\"; } );\n\n",
+        lab_port(lab, kme, LAB_PORT_014), lab_port(lab, kme, LAB_PORT_004),
+        lab_port(lab, kme, LAB_PORT_ADMIN), saes[kme].name);
     buf_put_format(text,
                    "# The link to the other key server. ITS QUANTUM CHANNEL IS SIMULATED.\n"
                    "link = {\n"

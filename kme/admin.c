@@ -10,6 +10,8 @@
 #include "kme/journal.h"
 #include "kme/link.h"
 #include "kme/metrics.h"
+#include "kme/misbehave.h"
+#include "kme/misbehave_page.h"
 #include "kme/state004.h"
 #include "kme/store.h"
 
@@ -54,6 +56,7 @@ static int put_metrics(const struct admin *admin, struct buf *body)
             (uint64_t)store_usable(peers->items[i].store, BLOCK_OURS) * BLOCK_BITS};
     metrics_put(admin->env->metrics, links, peers->count, &streams, body);
     metrics_put_audit_lost(journal_lost(admin->env->journal), body);
+    misbehave_put_metrics(admin->env->misbehave, body);
     return 200;
 }
 
@@ -68,11 +71,16 @@ static const struct {
 
 static void handle(void *arg, struct http_exchange *exchange)
 {
+    const struct admin *admin = arg;
     const struct http_request *request = http_exchange_request(exchange);
     struct http_answer answer = {404, "text/plain; charset=utf-8", "", NULL};
     size_t length = strcspn(request->target, "?");
     struct buf body;
 
+    if (strcmp(request->target, misbehave_page_path) == 0) {
+        misbehave_page(admin->env, exchange);
+        return;
+    }
     buf_init(&body, BODY_MAX_BYTES);
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         if (strlen(pages[i].path) != length || memcmp(pages[i].path, request->target, length) != 0)
@@ -83,7 +91,7 @@ static void handle(void *arg, struct http_exchange *exchange)
             continue;
         }
         answer.content_type = pages[i].content_type;
-        answer.code = pages[i].put(arg, &body);
+        answer.code = pages[i].put(admin, &body);
     }
     if (body.failed)
         answer.code = 503;

@@ -29,6 +29,9 @@ struct service004 {
     bool told_full;
 };
 
+/* Of a call that is made to wait before it is looked at, see misbehave004.h. */
+enum delay004 { DELAY004_NONE, DELAY004_ON, DELAY004_OVER };
+
 struct call004 {
     struct connection004 *connection;
     enum metric_call004 kind;
@@ -37,6 +40,7 @@ struct call004 {
     struct key_id id;
     uint32_t index, metadata_bytes; /* of GET_KEY */
     bool waiting;
+    enum delay004 delay;
     enum metric_hold hold;
     int64_t since_ns;        /* when it came in */
     struct waiter004 waiter; /* its event also keeps the time */

@@ -34,8 +34,15 @@ struct call014 {
     enum metric_hold hold;
 };
 
+/* Hands the call to its method. */
+void call014_run(const struct call014 *call);
+
 /* Answers 200 with service->body. */
 void call014_answer(const struct call014 *call);
+
+/* Answers with keys, and counts them as delivered in this role. */
+void call014_answer_keys(const struct call014 *call, enum metric_role role,
+                         struct etsi014_container *container);
 
 /* Answers with the Error object; 401 has no body (clause 5.1, open question 6). */
 void call014_refuse(const struct call014 *call, const struct etsi014_error *error);
@@ -54,5 +61,8 @@ void reserve014(const struct call014 *call);
 /* dec_keys, for responders. Claims for keys whose assignment is on its way are held. */
 void claim014(const struct call014 *call);
 void claim014_assigned(void *service, const struct key_id *key_id);
+
+/* The message of a refusal for want of key material. */
+extern const char call014_no_material[];
 
 #endif

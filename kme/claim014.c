@@ -108,11 +108,8 @@ static void deliver(const struct call014 *call, const struct claim *claim)
         container.keys[container.count].key =
             store_claim(store, &claim->ids[container.count], call->caller);
     }
-    metrics_count_keys(service->env->metrics, API_014, call->caller, ROLE_RESPONDER, claim->count);
-    call014_note_keys(call, JOURNAL_CLAIM, &container);
-    etsi014_container_put(&service->body, &container);
+    call014_answer_keys(call, ROLE_RESPONDER, &container);
     etsi014_container_free(&container);
-    call014_answer(call);
 }
 
 static void refuse(const struct call014 *call, enum claim_state state)

@@ -152,6 +152,19 @@ static bool check_names(const struct kme_config *config, const char *path, struc
     return true;
 }
 
+static bool check_misbehave(const struct kme_config *config, const char *path,
+                            struct status *status)
+{
+    for (size_t i = 0; i < config->misbehave.count; i++) {
+        const char *sae = config->misbehave.items[i].sae;
+
+        if (sae[0] != '\0' && !kme_config_is_own_sae(config, sae))
+            return status_fail(status, OUTCOME_CONFIG,
+                               "%s: misbehave: sae = '%s' is no SAE of this site", path, sae);
+    }
+    return true;
+}
+
 static bool read_whole(struct kme_config *config, config_t *file, const char *path,
                        struct status *status)
 {
@@ -162,7 +175,8 @@ static bool read_whole(struct kme_config *config, config_t *file, const char *pa
             return false;
     if (!config_links_read(config, config_root_setting(file), path, status))
         return false;
-    return check_whole(config, path, status) && check_names(config, path, status);
+    return check_whole(config, path, status) && check_names(config, path, status) &&
+           check_misbehave(config, path, status);
 }
 
 struct kme_config *kme_config_load(const char *path, struct status *status)
@@ -197,6 +211,7 @@ void kme_config_free(struct kme_config *config)
     }
     OPENSSL_free(config->saes.items);
     config_links_free(config);
+    OPENSSL_free(config->misbehave.items);
     OPENSSL_free(config->kme_id);
     OPENSSL_free(config->cert);
     OPENSSL_free(config->key);
@@ -241,4 +256,12 @@ const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn
         if (strcmp(config->saes.items[i].cn, cn) == 0)
             return config->saes.items[i].id;
     return NULL;
+}
+
+bool kme_config_is_own_sae(const struct kme_config *config, const char *id)
+{
+    for (size_t i = 0; i < config->saes.count; i++)
+        if (strcmp(config->saes.items[i].id, id) == 0)
+            return true;
+    return false;
 }

@@ -14,8 +14,14 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "kme/address.h"
+#include "kme/misbehave_rule.h"
 
 enum { CONFIG_NAMES_MAX = 1024 /* SAEs of one list */, CONFIG_LINKS_MAX = 64 };
+
+struct config_misbehave {
+    struct misbehave_rule *items;
+    size_t count;
+};
 
 struct config_sae {
     char *id;
@@ -49,7 +55,11 @@ struct kme_config {
     char *audit_log; /* a path; NULL: none */
     struct {
         struct address listen;
-    } etsi014, admin;
+    } etsi014;
+    struct {
+        struct address listen;
+        bool allow_misbehave; /* rules of misbehaviour may be set at run time */
+    } admin;
     struct {
         struct address listen; /* an empty text: no ETSI 004 here */
         char *compat;          /* "strict" or "qubip" */
@@ -64,6 +74,7 @@ struct kme_config {
         struct config_link *items;
         size_t count;
     } links;
+    struct config_misbehave misbehave;
     struct {
         int64_t default_key_bits, min_key_bits, max_key_bits;
         int64_t max_keys_per_request;
@@ -94,6 +105,9 @@ bool kme_config_has_004(const struct kme_config *config);
 
 /* The ID of the SAE of this site whose certificate has this CN; NULL if there is none. */
 const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn);
+
+/* Whether an SAE of this site has this ID. */
+bool kme_config_is_own_sae(const struct kme_config *config, const char *id);
 
 /* The link to a peer key server; NULL if there is none. There is one for as long as the process
  * runs: links come and go at a start only. Valid until a reload. */

@@ -13,7 +13,9 @@ enum setting_type {
     SETTING_LOOPBACK, /* struct address that only this machine reaches */
     SETTING_NUMBER,   /* int64_t */
     SETTING_SAES,     /* list of groups: struct config_saes */
-    SETTING_NAMES     /* array or list of names: struct config_names */
+    SETTING_NAMES,    /* array or list of names: struct config_names */
+    SETTING_FLAG,     /* bool: true or false */
+    SETTING_MISBEHAVE /* list of groups: struct config_misbehave */
 };
 
 struct setting {

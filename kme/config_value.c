@@ -116,6 +116,15 @@ static bool read_number(int64_t *to, const struct setting *setting, const config
     return true;
 }
 
+static bool read_flag(bool *to, const config_setting_t *value, const char *path,
+                      struct status *status)
+{
+    if (config_setting_type(value) != CONFIG_TYPE_BOOL)
+        return config_value_fail(value, path, status, "is neither true nor false");
+    *to = config_setting_get_bool(value) != 0;
+    return true;
+}
+
 static bool is_list(const config_setting_t *value)
 {
     int type = config_setting_type(value);
@@ -217,6 +226,10 @@ bool config_value_read(void *base, const struct setting *setting, config_setting
         return read_saes(to, value, path, status);
     case SETTING_NAMES:
         return read_names(to, value, path, status);
+    case SETTING_FLAG:
+        return read_flag(to, value, path, status);
+    case SETTING_MISBEHAVE:
+        return config_misbehave_read(to, value, path, status);
     }
     return false;
 }
@@ -270,6 +283,8 @@ bool config_value_keep(void *base, const void *running, const struct setting *se
         return keep_text(to, *(char *const *)from, differed);
     case SETTING_SAES:
     case SETTING_NAMES:
+    case SETTING_FLAG:
+    case SETTING_MISBEHAVE:
         break;
     }
     return false;

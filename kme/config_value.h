@@ -21,6 +21,10 @@ bool config_value_keep(void *base, const void *running, const struct setting *se
 
 void config_names_free(struct config_names *names);
 
+/* The rules of misbehaviour on command. */
+bool config_misbehave_read(struct config_misbehave *to, const config_setting_t *list,
+                           const char *path, struct status *status);
+
 /* "PATH:LINE: links[1].connect " and the sentence; returns false. */
 bool config_value_fail(const config_setting_t *at, const char *path, struct status *status,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));

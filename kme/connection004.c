@@ -9,6 +9,7 @@
 #include "base/deadline.h"
 #include "kme/call004.h"
 #include "kme/config.h"
+#include "kme/misbehave004.h"
 #include "kme/tls.h"
 
 #define NS_PER_US INT64_C(1000)
@@ -72,19 +73,26 @@ static void stop_waiting(struct call004 *call)
 
 /* Out of a callback of the event loop the answer is written at once, and the frames behind the
  * call have their turn. */
-static void answered(struct call004 *call, const struct call004_result *result)
+static void answered(struct call004 *call, const struct call004_result *result, size_t begin)
 {
     struct connection004 *connection = call->connection;
     struct metrics *metrics = connection->service->env->metrics;
 
     stop_waiting(call);
-    if (!connection->advancing)
+    if (misbehave004_drops(call, begin))
+        connection->ending = true;
+    else if (!connection->advancing)
         stream_flush(connection->stream);
     metrics->requests004[call->kind][result->outcome]++;
     call004_note(call, result);
     histogram_add(&metrics->durations004[call->kind][call->hold], monotonic_ns() - call->since_ns);
-    if (!connection->advancing)
+    if (!connection->advancing && !connection->ending)
         stream_resume(connection->stream);
+}
+
+static size_t output_bytes(const struct call004 *call)
+{
+    return stream_output(call->connection->stream)->length;
 }
 
 /* There will be no answer. */
@@ -100,29 +108,30 @@ void call004_answer_open(struct call004 *call, const struct etsi004_open_answer 
 {
     const struct call004_result result = {
         answer->outcome, key_id_is_zero(&answer->stream_id) ? NULL : &answer->stream_id, 0};
+    size_t begin = output_bytes(call);
 
-    etsi004_open_answer_put(stream_output(call->connection->stream), call->profile, call->version,
-                            answer);
-    answered(call, &result);
+    misbehave004_put_open(call, answer);
+    answered(call, &result, begin);
 }
 
 void call004_answer_key(struct call004 *call, const struct etsi004_key_answer *answer)
 {
     const struct call004_result result = {
         answer->outcome, NULL, answer->outcome == ETSI004_SUCCESS ? answer->key->size_bytes : 0};
+    size_t begin = output_bytes(call);
 
-    etsi004_key_answer_put(stream_output(call->connection->stream), call->profile, call->version,
-                           answer);
-    answered(call, &result);
+    misbehave004_put_key(call, answer);
+    answered(call, &result, begin);
 }
 
 void call004_answer_close(struct call004 *call, enum etsi004_outcome outcome)
 {
     const struct call004_result result = {outcome, NULL, 0};
+    size_t begin = output_bytes(call);
 
     etsi004_close_answer_put(stream_output(call->connection->stream), call->profile, call->version,
                              outcome);
-    answered(call, &result);
+    answered(call, &result, begin);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
@@ -135,8 +144,12 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (call->waiting)
+    if (call->delay == DELAY004_ON) {
+        call->delay = DELAY004_OVER;
+        stream_resume(call->connection->stream);
+    } else if (call->waiting) {
         again[call->kind](call);
+    }
 }
 
 static bool take_open(struct call004 *call, const struct etsi004_frame *frame)
@@ -146,7 +159,8 @@ static bool take_open(struct call004 *call, const struct etsi004_frame *frame)
     if (!etsi004_open_parse(frame, &call->profile, &open))
         return false;
     call->id = open.stream_id;
-    open004(call, &open);
+    if (!misbehave004_refuses(call))
+        open004(call, &open);
     return true;
 }
 
@@ -159,7 +173,8 @@ static bool take_get_key(struct call004 *call, const struct etsi004_frame *frame
     call->id = get_key.stream_id;
     call->index = get_key.index;
     call->metadata_bytes = get_key.metadata_bytes;
-    get_key004(call);
+    if (!misbehave004_refuses(call))
+        get_key004(call);
     return true;
 }
 
@@ -167,8 +182,15 @@ static bool take_close(struct call004 *call, const struct etsi004_frame *frame)
 {
     if (!etsi004_close_parse(frame, &call->id))
         return false;
-    close004(call);
+    if (!misbehave004_refuses(call))
+        close004(call);
     return true;
+}
+
+static void begin_call(struct call004 *call)
+{
+    call->hold = ANSWERED_AT_ONCE;
+    call->since_ns = monotonic_ns();
 }
 
 /* False for what is no call: it deserves no answer (open question 48). */
@@ -191,10 +213,12 @@ static bool take_frame(struct connection004 *connection, const struct etsi004_fr
         if (services[i].service != frame->service)
             continue;
         call->kind = services[i].kind;
-        call->hold = ANSWERED_AT_ONCE;
-        call->since_ns = monotonic_ns();
+        if (call->delay != DELAY004_OVER)
+            begin_call(call);
         call->version = frame->version;
         call->profile = connection->profile;
+        if (misbehave004_delays(call))
+            return true;
         if (!services[i].take(call, frame)) {
             give_up(call, OUTCOME004_MALFORMED);
             return false;
@@ -219,7 +243,7 @@ static bool take_next(struct connection004 *connection, struct buf *input)
 {
     struct etsi004_frame frame;
 
-    if (connection->call.waiting || connection->ending ||
+    if (connection->call.waiting || connection->call.delay == DELAY004_ON || connection->ending ||
         stream_backlog_bytes(connection->stream) > ANSWERS_MAX_BYTES)
         return false;
     switch (etsi004_frame_take(input, &frame)) {
@@ -235,6 +259,8 @@ static bool take_next(struct connection004 *connection, struct buf *input)
         end(connection, "a message is malformed, or of an unknown service");
         return false;
     }
+    if (connection->call.delay == DELAY004_ON)
+        return false; /* the frame is looked at again */
     buf_consume(input, ETSI004_HEADER_BYTES + frame.payload_bytes);
     return true;
 }
@@ -286,7 +312,7 @@ void connection004_free(struct connection004 *connection)
 {
     struct call004 *call = &connection->call;
 
-    if (call->waiting)
+    if (call->waiting || call->delay == DELAY004_ON)
         give_up(call, OUTCOME004_ABORTED);
     if (call->waiter.wake != NULL) {
         stop_waiting(call);

@@ -14,6 +14,7 @@ struct event_base;
 struct journal;
 struct kme_config;
 struct metrics;
+struct misbehave;
 struct sockets;
 struct tls_set;
 
@@ -26,6 +27,7 @@ struct env {
     struct metrics *metrics;
     struct sockets *sockets;
     struct journal *journal;
+    struct misbehave *misbehave; /* NULL: no misbehaviour on command */
 };
 
 #endif

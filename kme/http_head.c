@@ -68,9 +68,12 @@ static struct span split(struct span *rest, char separator)
 
 static bool on_host(struct header_context *context, struct span value)
 {
-    (void)value;
     if (context->framing.has_host)
         return http_refuse(context->fault, 400, "there is more than one Host header");
+    if (value.length > HTTP_HOST_MAX_CHARS)
+        return http_refuse(context->fault, 400, "the Host header is too long");
+    memcpy(context->request->host, value.at, value.length);
+    context->request->host[value.length] = '\0';
     context->framing.has_host = true;
     return true;
 }
@@ -131,11 +134,23 @@ static bool on_content_type(struct header_context *context, struct span value)
     return true;
 }
 
+static bool on_origin(struct header_context *context, struct span value)
+{
+    if (context->request->origin[0] != '\0')
+        return http_refuse(context->fault, 400, "there is more than one Origin header");
+    if (value.length > HTTP_ORIGIN_MAX_CHARS)
+        return http_refuse(context->fault, 400, "the Origin header is too long");
+    memcpy(context->request->origin, value.at, value.length);
+    context->request->origin[value.length] = '\0';
+    return true;
+}
+
 static const struct {
     const char *name;
     bool (*take)(struct header_context *context, struct span value);
 } headers[] = {
     {"Host", on_host},
+    {"Origin", on_origin},
     {"Content-Length", on_content_length},
     {"Transfer-Encoding", on_transfer_encoding},
     {"Connection", on_connection},

@@ -23,6 +23,8 @@ void http_request_reset(struct http_request *request)
     request->method[0] = '\0';
     request->target[0] = '\0';
     request->content_type[0] = '\0';
+    request->host[0] = '\0';
+    request->origin[0] = '\0';
     request->keep_alive = false;
     request->expects_continue = false;
     request->left = 0;

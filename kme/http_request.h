@@ -15,7 +15,9 @@ enum {
     HTTP_REQUEST_HEAD_MAX_BYTES = 16384,
     HTTP_TARGET_MAX_CHARS = 4096,
     HTTP_METHOD_MAX_CHARS = 15,
-    HTTP_CONTENT_TYPE_MAX_CHARS = 127
+    HTTP_CONTENT_TYPE_MAX_CHARS = 127,
+    HTTP_HOST_MAX_CHARS = 300,
+    HTTP_ORIGIN_MAX_CHARS = 310
 };
 
 enum http_request_phase {
@@ -33,6 +35,8 @@ struct http_request {
     char method[HTTP_METHOD_MAX_CHARS + 1];
     char target[HTTP_TARGET_MAX_CHARS + 1];             /* origin form, as received: not decoded */
     char content_type[HTTP_CONTENT_TYPE_MAX_CHARS + 1]; /* "" when absent */
+    char host[HTTP_HOST_MAX_CHARS + 1];                 /* "" when absent */
+    char origin[HTTP_ORIGIN_MAX_CHARS + 1];             /* the same */
     bool keep_alive;
     bool expects_continue; /* wants to hear 100 before it sends its body */
     struct buf body;

@@ -14,7 +14,13 @@
 #include "kme/listener.h"
 #include "kme/stream.h"
 
-enum { HANDSHAKE_MS = 10000, MS_PER_S = 1000, HEAD_MAX_BYTES = 1024, DATE_BYTES = 40 };
+enum {
+    HANDSHAKE_MS = 10000,
+    MS_PER_S = 1000,
+    HEAD_MAX_BYTES = 1024,
+    DATE_BYTES = 40,
+    CHUNK_BYTES = 100
+};
 
 struct http_exchange {
     struct http_server *server;
@@ -52,12 +58,16 @@ static const struct {
     {200, "OK"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
+    {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {409, "Conflict"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
     {417, "Expectation Failed"},
     {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
     {501, "Not Implemented"},
     {503, "Service Unavailable"},
     {505, "HTTP Version Not Supported"},
@@ -95,20 +105,50 @@ static void exchange_free(struct http_exchange *exchange)
     OPENSSL_free(exchange);
 }
 
-static void write_answer(struct http_exchange *exchange, const struct http_answer *answer)
+static void put_chunks(struct buf *out, const struct buf *body)
 {
-    struct buf *out = stream_output(exchange->stream);
+    for (size_t at = 0; at < body->length; at += CHUNK_BYTES) {
+        size_t length = body->length - at < CHUNK_BYTES ? body->length - at : CHUNK_BYTES;
+
+        buf_put_format(out, "%zx\r\n", length);
+        buf_put(out, body->data + at, length);
+        buf_put_text(out, "\r\n");
+    }
+    buf_put_text(out, "0\r\n\r\n");
+}
+
+static void put_answer(struct http_exchange *exchange, const struct http_answer *answer,
+                       bool chunked, struct buf *out)
+{
     size_t length = answer->body == NULL ? 0 : answer->body->length;
 
     buf_put_format(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nCache-Control: no-store\r\n", answer->code,
                    reason_of(answer->code), date_now(exchange->server));
     if (answer->content_type != NULL)
         buf_put_format(out, "Content-Type: %s\r\n", answer->content_type);
-    buf_put_format(out, "Content-Length: %zu\r\n%s%s\r\n", length, answer->extra,
-                   exchange->ending ? "Connection: close\r\n" : "");
-    if (length > 0 && strcmp(exchange->request.method, "HEAD") != 0)
+    if (chunked)
+        buf_put_text(out, "Transfer-Encoding: chunked\r\n");
+    else
+        buf_put_format(out, "Content-Length: %zu\r\n", length);
+    buf_put_format(out, "%s%s\r\n", answer->extra, exchange->ending ? "Connection: close\r\n" : "");
+    if (length == 0 || strcmp(exchange->request.method, "HEAD") == 0)
+        return;
+    if (chunked)
+        put_chunks(out, answer->body);
+    else
         buf_put(out, answer->body->data, length);
-    if (exchange->ending)
+}
+
+static void write_answer(struct http_exchange *exchange, const struct http_answer *answer,
+                         struct http_oddity oddity)
+{
+    struct buf *out = stream_output(exchange->stream);
+    size_t begin = out->length;
+
+    put_answer(exchange, answer, oddity.chunked, out);
+    if (oddity.cut)
+        stream_cut(exchange->stream, (out->length - begin + 1) / 2);
+    else if (exchange->ending)
         stream_finish(exchange->stream);
     else
         stream_flush(exchange->stream);
@@ -116,11 +156,18 @@ static void write_answer(struct http_exchange *exchange, const struct http_answe
 
 void http_answer(struct http_exchange *exchange, const struct http_answer *answer)
 {
+    http_answer_oddly(exchange, answer, (struct http_oddity){false, false});
+}
+
+void http_answer_oddly(struct http_exchange *exchange, const struct http_answer *answer,
+                       struct http_oddity oddity)
+{
     exchange->abort = NULL;
     exchange->busy = false;
-    if (!exchange->request.keep_alive || exchange->server->draining)
+    if (!exchange->request.keep_alive || exchange->server->draining || oddity.cut)
         exchange->ending = true;
-    write_answer(exchange, answer);
+    oddity.chunked = oddity.chunked && answer->body != NULL && answer->body->length > 0;
+    write_answer(exchange, answer, oddity);
     http_request_reset(&exchange->request);
     exchange->told_continue = false;
     if (!exchange->advancing && !exchange->ending)

@@ -66,4 +66,13 @@ struct http_answer {
 
 void http_answer(struct http_exchange *exchange, const struct http_answer *answer);
 
+/* For a server that misbehaves on command. */
+struct http_oddity {
+    bool chunked; /* the body in several chunks */
+    bool cut;     /* half the answer, and the end of the connection without a word of TLS */
+};
+
+void http_answer_oddly(struct http_exchange *exchange, const struct http_answer *answer,
+                       struct http_oddity oddity);
+
 #endif

@@ -8,6 +8,7 @@
 #include "kme/call014.h"
 #include "kme/config.h"
 #include "kme/link.h"
+#include "kme/misbehave014.h"
 #include "kme/store.h"
 
 enum { NUMBER_TEXT_BYTES = 21 };
@@ -46,6 +47,7 @@ static void put_status(const struct call014 *call, const struct peer *peer)
     copy_id(value.target_kme_id, peer->kme_id);
     copy_id(value.master_sae_id, call->caller);
     copy_id(value.slave_sae_id, call->route.sae);
+    misbehave014_status(call, &value);
     etsi014_status_put(&call->service->body, &value);
     call014_answer(call);
 }
@@ -146,7 +148,7 @@ static bool check_supply(const struct peer *peer, const struct etsi014_key_reque
         return etsi014_refuse(error, 503, "peer key server %.150s is behind", peer->kme_id);
     if (number * store_blocks_for((uint32_t)asked->size_bits) >
         store_usable(peer->store, BLOCK_OURS))
-        return etsi014_refuse(error, 503, "not enough key material is available");
+        return etsi014_refuse(error, 503, "%s", call014_no_material);
     return true;
 }
 
@@ -190,11 +192,7 @@ void reserve014(const struct call014 *call)
         check_request(call->service->env->config, &asked, &error) &&
         check_supply(peer, &asked, &error) &&
         reserve_keys(call, peer, &asked, &container, &error)) {
-        metrics_count_keys(call->service->env->metrics, API_014, call->caller, ROLE_INITIATOR,
-                           container.count);
-        call014_note_keys(call, JOURNAL_RESERVE, &container);
-        etsi014_container_put(&call->service->body, &container);
-        call014_answer(call);
+        call014_answer_keys(call, ROLE_INITIATOR, &container);
     } else {
         call014_refuse(call, &error);
     }

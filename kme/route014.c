@@ -47,19 +47,21 @@ static bool percent_decode(const char *text, size_t length, char *to, size_t roo
 enum route_result route014_parse(const char *target, struct route014 *route)
 {
     const char *segment = target + strlen(path_prefix), *slash;
-    size_t length;
+    size_t length, whole;
 
     if (strncmp(target, path_prefix, strlen(path_prefix)) != 0)
         return ROUTE_NOT_FOUND;
     slash = segment + strcspn(segment, "/?");
     if (*slash != '/' || slash == segment)
         return ROUTE_NOT_FOUND;
-    length = strcspn(slash + 1, "?");
+    whole = strcspn(slash + 1, "?");
+    route->trailing_slash = whole > 0 && slash[whole] == '/';
+    length = whole - (route->trailing_slash ? 1 : 0);
     for (size_t i = 0; i < ROUTES; i++) {
         if (strlen(routes[i].name) != length || memcmp(routes[i].name, slash + 1, length) != 0)
             continue;
         route->method = routes[i].method;
-        route->query = slash + 1 + length;
+        route->query = slash + 1 + whole;
         if (*route->query == '?')
             route->query++;
         return percent_decode(segment, (size_t)(slash - segment), route->sae, sizeof(route->sae))

@@ -11,6 +11,7 @@
 struct route014 {
     enum etsi014_method method;
     char sae[ETSI014_ID_MAX_CHARS + 1]; /* the other SAE, percent-decoded once */
+    bool trailing_slash;                /* behind the method, where the standard has none */
     const char *query;                  /* behind the '?', inside the target; "" if none */
 };
 

@@ -17,6 +17,7 @@
 #include "kme/link.h"
 #include "kme/memory_lock.h"
 #include "kme/metrics.h"
+#include "kme/misbehave.h"
 #include "kme/notify.h"
 #include "kme/peer.h"
 #include "kme/peers.h"
@@ -47,6 +48,7 @@ struct server {
     OSSL_PROVIDER *provider;
     struct metrics metrics;
     struct peers peers;
+    struct misbehave misbehave;
     struct service014 *service014;
     struct service004 *service004;
     struct admin *admin;
@@ -143,6 +145,8 @@ static void reload(struct server *server)
     free_fresh(&old);
     server->metrics.reloads[RELOAD_DONE]++;
     note(server, JOURNAL_RELOAD, NULL);
+    misbehave_load(&server->misbehave, fresh.config->misbehave.items, fresh.config->misbehave.count,
+                   fresh.log);
     log_line(fresh.log, LOG_LEVEL_INFO, "the configuration was read again");
     notify_say(&server->notify, "READY=1");
     tell_state(server);
@@ -252,6 +256,7 @@ static bool prepare(struct server *server, const char *config_path, struct statu
         return false;
     server->env.config = server->config;
     server->env.metrics = &server->metrics;
+    server->env.misbehave = &server->misbehave;
     server->env.log = log_open(server->config->log_level, program, status);
     if (server->env.log == NULL)
         return false;
@@ -399,6 +404,8 @@ bool server_run(const char *config_path, struct status *status)
     if (started) {
         announce(&server);
         note(&server, JOURNAL_START, NULL);
+        misbehave_load(&server.misbehave, server.config->misbehave.items,
+                       server.config->misbehave.count, server.env.log);
         notify_say(&server.notify, "READY=1");
         tell_state(&server);
         event_base_dispatch(server.env.base);

@@ -82,7 +82,8 @@ bool service004_is_idle(const struct service004 *service)
 
     for (connection = LIST_FIRST(&service->connections); connection != NULL;
          connection = LIST_NEXT(connection, next))
-        if (connection->call.waiting || stream_backlog_bytes(connection->stream) > 0)
+        if (connection->call.waiting || connection->call.delay == DELAY004_ON ||
+            stream_backlog_bytes(connection->stream) > 0)
             return false;
     return true;
 }

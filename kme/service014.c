@@ -11,14 +11,18 @@
 #include "kme/call014.h"
 #include "kme/config.h"
 #include "kme/link.h"
+#include "kme/misbehave014.h"
 
 static const char json_type[] = "application/json";
+
+const char call014_no_material[] = "not enough key material is available";
 
 static enum metric_outcome outcome_of(const struct etsi014_error *error)
 {
     switch (error->http_status) {
     case 401:
         return METRIC_UNAUTHORISED;
+    case 500:
     case 503:
         return METRIC_UNAVAILABLE;
     default:
@@ -106,8 +110,8 @@ void call014_aborted(const struct call014 *call)
     note_refusal(call, "the SAE went away before the answer");
 }
 
-static void answer_error(struct service014 *service, struct http_exchange *exchange,
-                         const struct etsi014_error *error, const char *extra)
+static struct http_answer error_answer(struct service014 *service,
+                                       const struct etsi014_error *error, const char *extra)
 {
     struct http_answer answer = {error->http_status, NULL, extra, NULL};
 
@@ -116,8 +120,7 @@ static void answer_error(struct service014 *service, struct http_exchange *excha
         answer.content_type = json_type;
         answer.body = &service->body;
     }
-    http_answer(exchange, &answer);
-    buf_reset(&service->body);
+    return answer;
 }
 
 void call014_answer(const struct call014 *call)
@@ -134,22 +137,36 @@ void call014_answer(const struct call014 *call)
         return;
     }
     service->env->metrics->requests[method_of(call->route.method)][METRIC_OK]++;
-    http_answer(call->exchange, &answer);
+    misbehave014_answer(call, &answer, &service->body);
     buf_reset(&service->body);
     count_duration(call, since_ns);
+}
+
+void call014_answer_keys(const struct call014 *call, enum metric_role role,
+                         struct etsi014_container *container)
+{
+    misbehave014_keys(call, container);
+    metrics_count_keys(call->service->env->metrics, API_014, call->caller, role, container->count);
+    call014_note_keys(call, role == ROLE_INITIATOR ? JOURNAL_RESERVE : JOURNAL_CLAIM, container);
+    etsi014_container_put(&call->service->body, container);
+    call014_answer(call);
 }
 
 void call014_refuse(const struct call014 *call, const struct etsi014_error *error)
 {
     struct service014 *service = call->service;
     int64_t since_ns = http_exchange_since_ns(call->exchange);
+    struct etsi014_error told = *error;
+    struct http_answer answer;
 
-    service->env->metrics->requests[method_of(call->route.method)][outcome_of(error)]++;
+    misbehave014_error(call, &told);
+    service->env->metrics->requests[method_of(call->route.method)][outcome_of(&told)]++;
     log_line(service->env->log, LOG_LEVEL_DEBUG, "'%s' was answered %d: %s", call->caller,
-             error->http_status, error->message);
-    note_refusal(call, error->message);
-    answer_error(service, call->exchange, error,
-                 error->http_status == 503 ? "Retry-After: 1\r\n" : "");
+             told.http_status, told.message);
+    note_refusal(call, told.message);
+    answer = error_answer(service, &told, told.http_status == 503 ? "Retry-After: 1\r\n" : "");
+    misbehave014_answer(call, &answer, &service->body);
+    buf_reset(&service->body);
     count_duration(call, since_ns);
 }
 
@@ -158,10 +175,12 @@ static void refuse_other(struct service014 *service, struct http_exchange *excha
                          const struct etsi014_error *error, const char *extra)
 {
     int64_t since_ns = http_exchange_since_ns(exchange);
+    struct http_answer answer = error_answer(service, error, extra);
 
     service->env->metrics->requests[METHOD_OTHER][outcome_of(error)]++;
     note_other(service, exchange, error->message);
-    answer_error(service, exchange, error, extra);
+    http_answer(exchange, &answer);
+    buf_reset(&service->body);
     histogram_add(&service->env->metrics->durations[METHOD_OTHER][ANSWERED_AT_ONCE],
                   monotonic_ns() - since_ns);
 }
@@ -176,9 +195,10 @@ static bool is_json(const struct http_request *request)
             strncasecmp(request->content_type, json_type, length) == 0);
 }
 
-static bool find_route(const struct http_request *request, struct route014 *route, char *extra,
-                       size_t room, struct etsi014_error *error)
+static bool find_route(struct call014 *call, char *extra, size_t room, struct etsi014_error *error)
 {
+    const struct http_request *request = http_exchange_request(call->exchange);
+    struct route014 *route = &call->route;
     const char *allow = "";
 
     extra[0] = '\0';
@@ -190,6 +210,8 @@ static bool find_route(const struct http_request *request, struct route014 *rout
     case ROUTE_BAD:
         return etsi014_refuse(error, 400, "the SAE ID in the URL is not properly encoded");
     }
+    if (route->trailing_slash != misbehave014_wants_slash(call))
+        return etsi014_refuse(error, 404, "there is nothing at this path");
     if (!route014_allows(route->method, request->method, &allow)) {
         snprintf(extra, room, "Allow: %s\r\n", allow);
         return etsi014_refuse(error, 405, "this method is not allowed here");
@@ -199,13 +221,19 @@ static bool find_route(const struct http_request *request, struct route014 *rout
     return true;
 }
 
-static void handle(void *arg, struct http_exchange *exchange)
+void call014_run(const struct call014 *call)
 {
     static void (*const methods[])(const struct call014 *) = {
         [ETSI014_GET_STATUS] = status014,
         [ETSI014_GET_KEY] = reserve014,
         [ETSI014_GET_KEY_IDS] = claim014,
     };
+
+    methods[call->route.method](call);
+}
+
+static void handle(void *arg, struct http_exchange *exchange)
+{
     struct service014 *service = arg;
     const char *identity = http_exchange_identity(exchange);
     struct call014 call = {service, exchange, NULL, {0}, ANSWERED_AT_ONCE};
@@ -219,11 +247,10 @@ static void handle(void *arg, struct http_exchange *exchange)
                  identity);
         etsi014_refuse(&error, 401, "not an SAE of this key server");
         refuse_other(service, exchange, &error, extra);
-    } else if (!find_route(http_exchange_request(exchange), &call.route, extra, sizeof(extra),
-                           &error)) {
+    } else if (!find_route(&call, extra, sizeof(extra), &error)) {
         refuse_other(service, exchange, &error, extra);
-    } else {
-        methods[call.route.method](&call);
+    } else if (!misbehave014_takes(&call)) {
+        call014_run(&call);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -254,6 +255,20 @@ void stream_finish(struct stream *stream)
     event_del(stream->readable);
     arm_deadline(stream, (int)(stream->idle.tv_sec * 1000));
     stream_flush(stream);
+}
+
+void stream_cut(struct stream *stream, size_t missing_bytes)
+{
+    size_t waiting = stream_backlog_bytes(stream);
+    size_t missing = missing_bytes < waiting ? missing_bytes : waiting;
+
+    if (missing > 0) {
+        stream->output.length -= missing;
+        OPENSSL_cleanse(stream->output.data + stream->output.length, missing);
+    }
+    if (stream->tls != NULL)
+        SSL_set_quiet_shutdown(stream->tls, 1);
+    stream_finish(stream);
 }
 
 void stream_resume(struct stream *stream)

@@ -58,6 +58,10 @@ size_t stream_backlog_bytes(const struct stream *stream);
 /* Writes the output, ends our side, gives the other one a second to end its own, and closes. */
 void stream_finish(struct stream *stream);
 
+/* The same without the last octets of the output, and with no end of TLS: as if this machine had
+ * failed. */
+void stream_cut(struct stream *stream, size_t missing_bytes);
+
 /* The input may have room again, or the owner wants to see it again: `received` comes soon. */
 void stream_resume(struct stream *stream);
 

@@ -276,7 +276,7 @@ class Admin(Case):
             "qkd_kme_lost_bits_total", "qkd_kme_streams", "qkd_kme_streams_opened_total",
             "qkd_kme_streams_closed_total", "qkd_kme_request_duration_seconds",
             "qkd_kme_audit_lost_lines_total",
-            "qkd_kme_reloads_total"})
+            "qkd_kme_reloads_total", "qkd_kme_misbehaved_total", "qkd_kme_misbehaviour_rules"})
         for name in names:
             self.assertRegex(text, rf"(?m)^# HELP {name} \S")
             self.assertRegex(text, rf"(?m)^# TYPE {name} (counter|gauge|histogram)$")

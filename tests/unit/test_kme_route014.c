@@ -19,6 +19,7 @@ static void assert_route(const char *target, enum etsi014_method method, const c
     assert_int_equal(route.method, method);
     assert_string_equal(route.sae, sae);
     assert_string_equal(route.query, query);
+    assert_false(route.trailing_slash);
 }
 
 static void assert_result(const char *target, enum route_result expected)
@@ -35,6 +36,19 @@ static void test_the_three_methods_are_found(void **state)
     assert_route("/api/v1/keys/bob/enc_keys", ETSI014_GET_KEY, "bob", "");
     assert_route("/api/v1/keys/bob/dec_keys?key_ID=1&x", ETSI014_GET_KEY_IDS, "bob", "key_ID=1&x");
     assert_route("/api/v1/keys/bob/status?", ETSI014_GET_STATUS, "bob", "");
+}
+
+static void test_a_trailing_slash_is_told(void **state)
+{
+    struct route014 route;
+
+    (void)state;
+    assert_int_equal(route014_parse("/api/v1/keys/bob/dec_keys/?key_ID=1", &route), ROUTE_FOUND);
+    assert_int_equal(route.method, ETSI014_GET_KEY_IDS);
+    assert_string_equal(route.query, "key_ID=1");
+    assert_true(route.trailing_slash);
+    assert_result("/api/v1/keys/bob/dec_keys//", ROUTE_NOT_FOUND);
+    assert_result("/api/v1/keys/bob//", ROUTE_NOT_FOUND);
 }
 
 static void test_sae_ids_are_decoded_once(void **state)
@@ -80,7 +94,6 @@ static void test_other_paths_are_not_found(void **state)
         "/api/v1/keys/",
         "/api/v1/keys/bob",
         "/api/v1/keys/bob/",
-        "/api/v1/keys/bob/status/",
         "/api/v1/keys//status",
         "/api/v1/keys/bob//status",
         "//api/v1/keys/bob/status",
@@ -133,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_three_methods_are_found),
+        cmocka_unit_test(test_a_trailing_slash_is_told),
         cmocka_unit_test(test_sae_ids_are_decoded_once),
         cmocka_unit_test(test_broken_encodings_are_bad),
         cmocka_unit_test(test_an_sae_id_that_is_too_long_is_bad),
