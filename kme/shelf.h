@@ -4,8 +4,9 @@
  * blocks, keys or sessions. One thread of its own touches the file; whoever puts or takes goes on
  * at once with a ticket, and learns on the event loop when that is on the disk.
  *
- * What is taken is gone for good once it has settled: overwritten in the file and in its log.
- * Nothing may leave this key server that is on the shelf, or whose taking has not settled.
+ * What is taken does not come back once that has settled, and within seconds it is overwritten
+ * with zeros in the file and in its log. Nothing may leave this key server that is on the shelf, or
+ * whose taking has not settled.
  *
  * All functions: thread of the event loop only.
  */
@@ -18,9 +19,11 @@
 
 #include "base/key_id.h"
 #include "base/status.h"
+#include "etsi/etsi014.h"
 #include "kme/env.h"
 
 enum {
+    SHELF_PEER_MAX_CHARS = ETSI014_ID_MAX_CHARS,
     SHELF_OCTETS_MAX = 131072,            /* of one item */
     SHELF_QUEUE_MAX_BYTES = 64 * 1048576, /* that wait for the disk */
     SHELF_SUBSCRIBERS_MAX = 1024
@@ -103,8 +106,8 @@ bool shelf_load(struct shelf *shelf, enum shelf_kind kind, const char *peer,
                 void *arg, struct status *status);
 
 /* False, and *status with the reason, once the disk has refused. */
-bool shelf_ok(const struct shelf *shelf, struct status *status);
+bool shelf_ok(struct shelf *shelf, struct status *status);
 
-void shelf_counts(const struct shelf *shelf, struct shelf_counts *counts);
+void shelf_counts(struct shelf *shelf, struct shelf_counts *counts);
 
 #endif

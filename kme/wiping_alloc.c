@@ -12,6 +12,11 @@ void *wiping_malloc(size_t size)
     return malloc(size);
 }
 
+size_t wiping_size(void *memory)
+{
+    return malloc_usable_size(memory);
+}
+
 void wiping_free(void *memory)
 {
     if (memory != NULL)

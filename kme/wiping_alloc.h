@@ -9,4 +9,7 @@ void *wiping_malloc(size_t size);
 void *wiping_realloc(void *old, size_t size);
 void wiping_free(void *memory);
 
+/* Octets that may be used at this address. */
+size_t wiping_size(void *memory);
+
 #endif
