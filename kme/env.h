@@ -15,6 +15,7 @@ struct journal;
 struct kme_config;
 struct metrics;
 struct misbehave;
+struct shelf;
 struct sockets;
 struct tls_set;
 
@@ -28,6 +29,7 @@ struct env {
     struct sockets *sockets;
     struct journal *journal;
     struct misbehave *misbehave; /* NULL: no misbehaviour on command */
+    struct shelf *shelf;         /* NULL: key material is held in memory only */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "kme/server.h"
+#include "kme/shelf_file.h"
 #include "kme/wiping_alloc.h"
 
 enum { EXIT_USAGE = 2 };
@@ -49,7 +50,8 @@ static bool harden(void)
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
         OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
         prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &no_core) != 0 ||
-        sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0)
+        sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0 ||
+        !shelf_file_wipe_memory())
         return false;
     event_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free);
     json_set_alloc_funcs(wiping_malloc, wiping_free);

@@ -22,8 +22,10 @@
 #include "kme/peer.h"
 #include "kme/peers.h"
 #include "kme/privileges.h"
+#include "kme/seal.h"
 #include "kme/service004.h"
 #include "kme/service014.h"
+#include "kme/shelf.h"
 #include "kme/sockets.h"
 #include "kme/tls.h"
 
@@ -272,6 +274,16 @@ static bool prepare(struct server *server, const char *config_path, struct statu
     return server->tls != NULL;
 }
 
+static bool open_shelf(struct env *env, struct status *status)
+{
+    const struct kme_config *config = env->config;
+
+    if (config->store.path == NULL)
+        return true;
+    env->shelf = shelf_open(env, config->store.path, config->store.key_file, status);
+    return env->shelf != NULL;
+}
+
 static bool start(struct server *server, struct status *status)
 {
     struct env *env = &server->env;
@@ -283,7 +295,7 @@ static bool start(struct server *server, struct status *status)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory at the start");
     if (!journal_open(env->journal, env->config->audit_log, status))
         return false;
-    if (!peers_start(&server->peers, env, status))
+    if (!open_shelf(env, status) || !peers_start(&server->peers, env, status))
         return false;
     server->service014 = service014_new(env, &server->peers, status);
     if (server->service014 == NULL)
@@ -293,6 +305,18 @@ static bool start(struct server *server, struct status *status)
         return false;
     server->admin = admin_new(env, &server->peers, status);
     return server->admin != NULL && watch_signals(server, status) && watch_time(server, status);
+}
+
+static void announce_store(const struct kme_config *config, const struct log *log)
+{
+    if (config->store.path == NULL)
+        log_line(log, LOG_LEVEL_INFO, "key material is held in memory only");
+    else if (config->store.key_file == NULL)
+        log_line(log, LOG_LEVEL_WARN,
+                 "the store %s IS NOT SEALED: whoever reads it has keys; name a store.key_file",
+                 config->store.path);
+    else
+        log_line(log, LOG_LEVEL_INFO, "the store %s is sealed", config->store.path);
 }
 
 static void announce_link(const struct kme_config *config, const struct config_link *link,
@@ -319,6 +343,7 @@ static void announce(const struct server *server)
         log_line(log, LOG_LEVEL_INFO, "ETSI 004 listens on %s, %s", config->etsi004.listen.text,
                  config->etsi004.compat);
     log_line(log, LOG_LEVEL_INFO, "admin listens on http://%s", config->admin.listen.text);
+    announce_store(config, log);
     for (size_t i = 0; i < config->links.count; i++)
         announce_link(config, &config->links.items[i], log);
 }
@@ -329,6 +354,15 @@ static void free_event(struct event *event)
         event_free(event);
 }
 
+static void close_shelf(struct env *env)
+{
+    struct status status = STATUS_INIT;
+
+    if (!shelf_close(env->shelf, &status))
+        log_line(env->log, LOG_LEVEL_ERROR, "at the end: %s", status.text);
+    env->shelf = NULL;
+}
+
 static void stop(struct server *server)
 {
     bool ran = server->admin != NULL;
@@ -337,6 +371,7 @@ static void stop(struct server *server)
     service014_free(server->service014);
     service004_free(server->service004);
     peers_free(&server->peers);
+    close_shelf(&server->env);
     for (int i = 0; i < SIGNALS; i++)
         free_event(server->signals[i]);
     free_event(server->expiry);
@@ -416,6 +451,20 @@ bool server_run(const char *config_path, struct status *status)
     return started;
 }
 
+/* The store itself may be in use by the key server that runs. */
+static bool check_key_file(const struct kme_config *config, struct status *status)
+{
+    struct secret *key = NULL;
+    bool good = true;
+
+    if (config->store.key_file != NULL) {
+        key = seal_read_key_file(config->store.key_file, status);
+        good = key != NULL;
+    }
+    secret_free(key);
+    return good;
+}
+
 bool server_check(const char *config_path, struct status *status)
 {
     struct server server;
@@ -423,7 +472,8 @@ bool server_check(const char *config_path, struct status *status)
 
     memset(&server, 0, sizeof(server));
     server.notify.fd = -1;
-    good = prepare(&server, config_path, status) && privileges_check(server.config->user, status);
+    good = prepare(&server, config_path, status) && privileges_check(server.config->user, status) &&
+           check_key_file(server.config, status);
     stop(&server);
     return good;
 }

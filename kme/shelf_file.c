@@ -68,14 +68,46 @@ static bool bind_name(sqlite3_stmt *statement, const struct shelf_item *item)
                SQLITE_OK;
 }
 
+/* Removes a row of `item` and what lies in its slots. */
+static bool erase(struct shelf_file *file, int64_t row, const struct slot_list *list,
+                  struct status *status)
+{
+    if (!shelf_slots_erase(&file->slots, list) ||
+        sqlite3_bind_int64(file->take, 1, row) != SQLITE_OK)
+        return shelf_file_fail(file, "write to", status);
+    file->counts.items--;
+    return run(file, file->take, "write to", status);
+}
+
 bool shelf_file_take(struct shelf_file *file, const struct shelf_item *item, struct status *status)
 {
-    if (!bind_name(file->take, item))
+    struct slot_list list;
+    int64_t row = 0;
+    int step = bind_name(file->find, item) ? sqlite3_step(file->find) : SQLITE_ERROR;
+    bool good = step == SQLITE_DONE;
+
+    if (step == SQLITE_ROW) {
+        row = sqlite3_column_int64(file->find, 0);
+        good = shelf_slots_read_list(file->find, 1, &list);
+    }
+    sqlite3_reset(file->find);
+    sqlite3_clear_bindings(file->find);
+    if (!good)
         return shelf_file_fail(file, "write to", status);
-    if (!run(file, file->take, "write to", status))
-        return false;
-    file->counts.items -= (uint64_t)sqlite3_changes(file->db);
-    return true;
+    return step == SQLITE_DONE || erase(file, row, &list, status);
+}
+
+static bool put_row(struct shelf_file *file, const struct shelf_item *item,
+                    const struct slot_list *list, struct status *status)
+{
+    if (!bind_name(file->put, item) ||
+        sqlite3_bind_int64(file->put, 4, file->generation) != SQLITE_OK ||
+        sqlite3_bind_int64(file->put, 5, (sqlite3_int64)item->length) != SQLITE_OK ||
+        sqlite3_bind_blob(file->put, 6, list->numbers, (int)(list->count * sizeof(uint32_t)),
+                          SQLITE_STATIC) != SQLITE_OK)
+        return shelf_file_fail(file, "write to", status);
+    file->counts.items++;
+    return run(file, file->put, "write to", status);
 }
 
 bool shelf_file_put(struct shelf_file *file, const struct shelf_item *item, struct status *status)
@@ -83,25 +115,20 @@ bool shelf_file_put(struct shelf_file *file, const struct shelf_item *item, stru
     const uint8_t *octets = item->octets;
     size_t length = item->length;
     uint8_t about[SHELF_FILE_ABOUT_BYTES];
+    struct slot_list list;
 
     if (!shelf_file_take(file, item, status))
         return false;
-    if (file->sealer != NULL) {
+    if (file->sealer != NULL && length > 0) {
         if (!sealer_seal(file->sealer, about, shelf_file_about(file, item, file->generation, about),
                          octets, length, file->sealed, status))
             return false;
         octets = file->sealed;
         length += SEAL_OVERHEAD_BYTES;
     }
-    if (!bind_name(file->put, item) ||
-        sqlite3_bind_int64(file->put, 4, file->generation) != SQLITE_OK ||
-        sqlite3_bind_blob(file->put, 5, length > 0 ? octets : (const uint8_t *)"", (int)length,
-                          SQLITE_STATIC) != SQLITE_OK)
-        return shelf_file_fail(file, "write to", status);
-    if (!run(file, file->put, "write to", status))
-        return false;
-    file->counts.items++;
-    return true;
+    return shelf_slots_put(&file->slots, octets, length, &list)
+               ? put_row(file, item, &list, status)
+               : shelf_file_fail(file, "write to", status);
 }
 
 uint64_t shelf_file_log_bytes(const struct shelf_file *file)
@@ -170,60 +197,33 @@ static struct sealer *sealer_of(struct shelf_file *file, int64_t generation, str
     return found;
 }
 
-/* Removes a damaged item. */
-static bool drop(struct shelf_file *file, int64_t row, size_t length, struct status *status)
+/* One row of a load; false when it is damaged. Its octets end up in `room`. */
+static bool read_row(struct shelf_file *file, sqlite3_stmt *rows, const struct slot_list *list,
+                     struct shelf_item *item, uint8_t *room, struct status *status)
 {
-    sqlite3_stmt *remove = NULL;
-    bool done = sqlite3_prepare_v2(file->db, "DELETE FROM item WHERE row = ?1", -1, &remove,
-                                   NULL) == SQLITE_OK &&
-                sqlite3_bind_int64(remove, 1, row) == SQLITE_OK &&
-                sqlite3_step(remove) == SQLITE_DONE;
-
-    sqlite3_finalize(remove);
-    if (!done)
-        return shelf_file_fail(file, "clean up", status);
-    file->counts.items--;
-    file->counts.damaged_items++;
-    file->counts.damaged_bytes += length;
-    return true;
-}
-
-/* One row of a load. The octets of `item` point into `room` or into SQLite's memory. False when
- * it is damaged. */
-static bool read_row(struct shelf_file *file, sqlite3_stmt *rows, struct shelf_item *item,
-                     struct key_id *id, uint8_t *room, struct status *status)
-{
-    const char *peer = (const char *)sqlite3_column_text(rows, 1);
-    const void *name = sqlite3_column_blob(rows, 2);
-    size_t name_length = (size_t)sqlite3_column_bytes(rows, 2);
+    int64_t generation = sqlite3_column_int64(rows, 3), length = sqlite3_column_int64(rows, 4);
     uint8_t about[SHELF_FILE_ABOUT_BYTES];
+    size_t sealed_length;
     struct sealer *sealer;
 
-    item->octets = sqlite3_column_blob(rows, 4);
-    item->length = (size_t)sqlite3_column_bytes(rows, 4);
-    if (peer == NULL || strlen(peer) > SHELF_PEER_MAX_CHARS || name == NULL ||
-        name_length != KEY_ID_BYTES || item->length > SHELF_OCTETS_MAX + SEAL_OVERHEAD_BYTES)
-        return false;
-    memcpy(id->octets, name, KEY_ID_BYTES);
-    item->peer = peer;
-    item->id = id;
-    if (file->key == NULL)
-        return true;
-    sealer = sealer_of(file, sqlite3_column_int64(rows, 3), status);
-    if (sealer == NULL || item->octets == NULL ||
-        !sealer_open(sealer, about,
-                     shelf_file_about(file, item, sqlite3_column_int64(rows, 3), about),
-                     item->octets, item->length, room))
-        return false;
     item->octets = room;
-    item->length -= SEAL_OVERHEAD_BYTES;
-    return true;
+    item->length = length < 0 || length > SHELF_OCTETS_MAX ? 0 : (size_t)length;
+    if (item->peer == NULL || strlen(item->peer) > SHELF_PEER_MAX_CHARS ||
+        item->length != (size_t)length)
+        return false;
+    if (file->key == NULL || length == 0)
+        return shelf_slots_get(&file->slots, list, room, item->length);
+    sealed_length = item->length + SEAL_OVERHEAD_BYTES;
+    sealer = sealer_of(file, generation, status);
+    return sealer != NULL && shelf_slots_get(&file->slots, list, file->sealed, sealed_length) &&
+           sealer_open(sealer, about, shelf_file_about(file, item, generation, about), file->sealed,
+                       sealed_length, room);
 }
 
 static sqlite3_stmt *select_items(struct shelf_file *file, int kind, const char *peer,
                                   struct status *status)
 {
-    static const char text[] = "SELECT row, peer, id, generation, octets FROM item "
+    static const char text[] = "SELECT row, peer, id, generation, length, slots FROM item "
                                "WHERE +kind = ?1 AND (?2 IS NULL OR peer = ?2) ORDER BY row";
     sqlite3_stmt *rows = NULL;
 
@@ -236,35 +236,62 @@ static sqlite3_stmt *select_items(struct shelf_file *file, int kind, const char 
     return NULL;
 }
 
+struct load {
+    struct shelf_file *file;
+    sqlite3_stmt *rows;
+    int kind;
+    uint8_t *room; /* for the octets of one item */
+    bool (*each)(void *arg, const char *peer, const struct key_id *id, const uint8_t *octets,
+                 size_t length);
+    void *arg;
+};
+
+static bool load_row(const struct load *load, struct status *status)
+{
+    struct shelf_file *file = load->file;
+    sqlite3_stmt *rows = load->rows;
+    const void *name = sqlite3_column_blob(rows, 2);
+    bool named = name != NULL && sqlite3_column_bytes(rows, 2) == KEY_ID_BYTES;
+    struct key_id id = {{0}};
+    struct shelf_item item = {
+        .kind = load->kind, .peer = (const char *)sqlite3_column_text(rows, 1), .id = &id};
+    struct slot_list list;
+    bool wanted;
+
+    if (named)
+        memcpy(id.octets, name, KEY_ID_BYTES);
+    if (shelf_slots_read_list(rows, 5, &list) && named &&
+        read_row(file, rows, &list, &item, load->room, status)) {
+        wanted = load->each(load->arg, item.peer, item.id, item.octets, item.length);
+        OPENSSL_cleanse(load->room, item.length);
+        return wanted;
+    }
+    file->counts.damaged_items++;
+    file->counts.damaged_bytes += item.length;
+    return status->outcome == OUTCOME_OK &&
+           erase(file, sqlite3_column_int64(rows, 0), &list, status);
+}
+
 bool shelf_file_load(struct shelf_file *file, int kind, const char *peer,
                      bool (*each)(void *arg, const char *peer, const struct key_id *id,
                                   const uint8_t *octets, size_t length),
                      void *arg, struct status *status)
 {
-    uint8_t *room = OPENSSL_zalloc(SHELF_OCTETS_MAX);
-    sqlite3_stmt *rows = room != NULL ? select_items(file, kind, peer, status) : NULL;
-    struct shelf_item item = {.kind = kind};
-    struct key_id id;
+    struct load load = {.file = file, .kind = kind, .each = each, .arg = arg};
     int step = SQLITE_DONE;
     bool wanted = true;
 
-    if (rows == NULL) {
-        OPENSSL_free(room);
+    load.room = OPENSSL_malloc(SHELF_OCTETS_MAX);
+    if (load.room == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory to read the store");
-    }
-    while (wanted && (step = sqlite3_step(rows)) == SQLITE_ROW) {
-        if (read_row(file, rows, &item, &id, room, status)) {
-            wanted = each(arg, item.peer, item.id, item.octets, item.length);
-            OPENSSL_cleanse(room, SHELF_OCTETS_MAX < item.length ? SHELF_OCTETS_MAX : item.length);
-        } else {
-            wanted = status->outcome == OUTCOME_OK &&
-                     drop(file, sqlite3_column_int64(rows, 0), item.length, status);
-        }
-    }
+    load.rows = select_items(file, kind, peer, status);
+    while (load.rows != NULL && wanted && (step = sqlite3_step(load.rows)) == SQLITE_ROW)
+        wanted = load_row(&load, status);
     if (wanted && step != SQLITE_DONE)
-        wanted = shelf_file_fail(file, "read", status);
-    sqlite3_finalize(rows);
-    OPENSSL_clear_free(room, SHELF_OCTETS_MAX);
+        shelf_file_fail(file, "read", status);
+    wanted = wanted && load.rows != NULL && step == SQLITE_DONE;
+    sqlite3_finalize(load.rows);
+    OPENSSL_free(load.room);
     return wanted;
 }
 

@@ -37,8 +37,16 @@ static const char schema[] =
     "CREATE TABLE about (kme_id TEXT NOT NULL, sealed INTEGER NOT NULL);"
     "CREATE TABLE generation (number INTEGER PRIMARY KEY, salt BLOB, proof BLOB);"
     "CREATE TABLE item (row INTEGER PRIMARY KEY, kind INTEGER NOT NULL, peer TEXT NOT NULL,"
-    " id BLOB NOT NULL, generation INTEGER NOT NULL, octets BLOB NOT NULL);"
+    " id BLOB NOT NULL, generation INTEGER NOT NULL, length INTEGER NOT NULL, slots BLOB NOT NULL);"
     "CREATE UNIQUE INDEX item_name ON item (kind, peer, id);";
+
+static bool fail_damaged(const struct shelf_file *file, const char *why, struct status *status)
+{
+    return status_fail(status, OUTCOME_CONFIG,
+                       "the store %s is damaged (%s): move it and %s-wal away to begin with an "
+                       "empty one; the key material in it is lost",
+                       file->path, why, file->path);
+}
 
 /* What goes wrong with a file that is there. */
 static bool refuse(const struct shelf_file *file, struct status *status)
@@ -53,10 +61,7 @@ static bool refuse(const struct shelf_file *file, struct status *status)
                            "%s is not a store of qkd-kme: name another file, or move it away",
                            file->path);
     case SQLITE_CORRUPT:
-        return status_fail(status, OUTCOME_CONFIG,
-                           "the store %s is damaged (%s): move it and %s-wal away to begin with an "
-                           "empty one; the key material in it is lost",
-                           file->path, sqlite3_errmsg(file->db), file->path);
+        return fail_damaged(file, sqlite3_errmsg(file->db), status);
     default:
         return shelf_file_fail(file, "use", status);
     }
@@ -151,7 +156,7 @@ static bool create(struct shelf_file *file, struct status *status)
     snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
              APPLICATION, SCHEMA_VERSION);
     if (!execute(file, "BEGIN IMMEDIATE", status) || !execute(file, schema, status) ||
-        !execute(file, text, status) ||
+        !execute(file, shelf_slots_schema, status) || !execute(file, text, status) ||
         !prepare(file, "INSERT INTO about VALUES (?1, ?2)", &about, status))
         return false;
     done = sqlite3_bind_text(about, 1, file->kme_id, -1, SQLITE_STATIC) == SQLITE_OK &&
@@ -225,10 +230,7 @@ static bool check_pages(struct shelf_file *file, struct status *status)
         says = (const char *)sqlite3_column_text(quick, 0);
     done = says != NULL && strcmp(says, "ok") == 0;
     if (!done)
-        status_fail(status, OUTCOME_CONFIG,
-                    "the store %s is damaged (%s): move it and %s-wal away to begin with an empty "
-                    "one; the key material in it is lost",
-                    file->path, says != NULL ? says : sqlite3_errmsg(file->db), file->path);
+        fail_damaged(file, says != NULL ? says : sqlite3_errmsg(file->db), status);
     sqlite3_finalize(quick);
     return done;
 }
@@ -309,22 +311,38 @@ static bool begin_generation(struct shelf_file *file, struct status *status)
     return done && execute(file, prune, status);
 }
 
+static bool open_slots(struct shelf_file *file, struct status *status)
+{
+    sqlite3_stmt *items = NULL;
+    bool damaged = false, done;
+
+    if (!prepare(file, "SELECT slots FROM item", &items, status))
+        return false;
+    done = shelf_slots_open(&file->slots, file->db, items, &damaged);
+    if (damaged)
+        fail_damaged(file, "two items claim the same place", status);
+    else if (!done)
+        refuse(file, status);
+    sqlite3_finalize(items);
+    return done;
+}
+
 static bool prepare_all(struct shelf_file *file, struct status *status)
 {
+    static const char put[] = "INSERT INTO item (kind, peer, id, generation, length, slots) "
+                              "VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    static const char find[] =
+        "SELECT row, slots FROM item WHERE kind = ?1 AND peer = ?2 AND id = ?3";
     int64_t items;
 
     if (!prepare(file, "BEGIN IMMEDIATE", &file->begin, status) ||
         !prepare(file, "COMMIT", &file->commit, status) ||
-        !prepare(file,
-                 "INSERT INTO item (kind, peer, id, generation, octets) VALUES (?1, ?2, ?3, ?4, "
-                 "?5)",
-                 &file->put, status) ||
-        !prepare(file, "DELETE FROM item WHERE kind = ?1 AND peer = ?2 AND id = ?3", &file->take,
-                 status) ||
+        !prepare(file, put, &file->put, status) || !prepare(file, find, &file->find, status) ||
+        !prepare(file, "DELETE FROM item WHERE row = ?1", &file->take, status) ||
         !read_number(file, "SELECT count(*) FROM item", &items, status))
         return false;
     file->counts.items = (uint64_t)items;
-    return true;
+    return open_slots(file, status);
 }
 
 static bool use(struct shelf_file *file, const char *key_file, struct status *status)
@@ -351,6 +369,8 @@ static void release(struct shelf_file *file)
     sqlite3_finalize(file->begin);
     sqlite3_finalize(file->commit);
     sqlite3_finalize(file->put);
+    sqlite3_finalize(file->find);
+    shelf_slots_close(&file->slots);
     sqlite3_finalize(file->take);
     sqlite3_close_v2(file->db);
     sealer_free(file->sealer);

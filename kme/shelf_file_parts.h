@@ -9,6 +9,7 @@
 #include "kme/seal.h"
 #include "kme/shelf.h"
 #include "kme/shelf_file.h"
+#include "kme/shelf_slots.h"
 
 enum {
     SHELF_FILE_ABOUT_BYTES = 2 * SHELF_PEER_MAX_CHARS + 64 /* what is authenticated */
@@ -19,7 +20,8 @@ struct shelf_file {
     char *kme_id;
     OSSL_LIB_CTX *libctx;
     sqlite3 *db;
-    sqlite3_stmt *begin, *commit, *put, *take;
+    sqlite3_stmt *begin, *commit, *put, *find, *take;
+    struct shelf_slots slots;
     struct secret *key;    /* of the key file; NULL: not sealed */
     struct sealer *sealer; /* of this process's generation */
     int64_t generation;
