@@ -73,7 +73,7 @@ struct check_table {
     void (*end)(struct check_run *run);
 };
 
-extern const struct check_table check_table_014;
+extern const struct check_table check_table_014, check_table_004;
 
 struct check_choices {
     const char *only;   /* patterns of IDs as a shell has them, with commas between; NULL = all */

@@ -8,7 +8,7 @@
 
 enum { TIMEOUT_DEFAULT_MS = 5000 };
 
-static const struct check_table *const tables[] = {&check_table_014};
+static const struct check_table *const tables[] = {&check_table_014, &check_table_004};
 
 static bool take_table(struct check_options *options, struct status *status)
 {

@@ -1,0 +1,530 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ETSI 004 key servers with one defect each: a proxy before a real one changes what passes.
+
+A defect is a subclass of Sound that overrides request() or answer(). Both see whole frames.
+"""
+import contextlib
+import os
+import select
+import socket
+import ssl
+import struct
+import threading
+
+from etsi004 import CLOSE, GET_KEY, OPEN_CONNECT, SUCCESS
+
+LIMIT = 65536
+ENDS = {"a": "alice", "b": "bob"}
+
+
+class Frame:
+    """One message of W1."""
+
+    def __init__(self, version, service, payload):
+        self.version, self.service, self.payload = version, service, payload
+
+    def octets(self):
+        return self.version + struct.pack(">BI", self.service, len(self.payload)) + self.payload
+
+    @property
+    def status(self):
+        return struct.unpack(">I", self.payload[:4])[0]
+
+    @property
+    def ksid(self):
+        """Of any request, and of an answer to OPEN_CONNECT."""
+        is_answer_or_open = self.service in (OPEN_CONNECT, OPEN_CONNECT + 1)
+        return self.payload[-16:] if is_answer_or_open else self.payload[:16]
+
+    def with_payload(self, payload):
+        return Frame(self.version, self.service, payload)
+
+    def number(self, offset):
+        return struct.unpack(">I", self.payload[offset:offset + 4])[0]
+
+    def with_number(self, offset, value):
+        return self.with_payload(self.payload[:offset] + struct.pack(">I", value) +
+                                 self.payload[offset + 4:])
+
+
+# Where numbers stand: in GET_KEY and its answer, and in the QoS.
+INDEX, ROOM = 16, 20
+KEY_INDEX, KEY_LENGTH, KEY = 4, 8, 12
+QOS = {"chunk": 0, "max_bps": 4, "ttl": 24}
+
+
+def qos_at(frame):
+    """Where the QoS begins in OPEN_CONNECT or a full answer to it."""
+    if frame.service == OPEN_CONNECT + 1:
+        return 4
+    return frame.payload.index(b"\0", frame.payload.index(b"\0") + 1) + 1
+
+
+def is_open(frame):
+    """Whether this is a well-formed OPEN_CONNECT."""
+    return frame.service == OPEN_CONNECT and frame.payload.count(b"\0") > 2 and \
+        len(frame.payload) > 300
+
+
+def has_terms(frame):
+    return frame.service == OPEN_CONNECT + 1 and len(frame.payload) == 304
+
+
+def is_key(frame):
+    return frame.service == GET_KEY + 1 and frame.status == SUCCESS
+
+
+def with_key(frame, key):
+    return frame.with_payload(frame.payload[:KEY] + key + frame.payload[KEY + len(key):])
+
+
+def key_of(frame):
+    return frame.payload[KEY:KEY + frame.number(KEY_LENGTH)]
+
+
+class Swallow(Exception):
+    """Says nothing to this request."""
+
+
+class Answer(Exception):
+    """Answers by itself; the argument is a Frame."""
+
+
+class Sound:
+    """No defect. `verify` is whether clients need a certificate of the laboratory's,
+    `whole_reads` whether a request must come in one piece."""
+    verify, whole_reads = True, False
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def request(self, connection, frame):
+        """What is passed on instead, or Swallow, or Answer."""
+        del connection
+        return frame
+
+    def answer(self, connection, asked, frame):
+        """What is passed on instead."""
+        del connection, asked
+        return frame
+
+    def identity(self, connection):
+        """As whom the real key server is asked."""
+        return connection.sae
+
+    def may_begin(self, connection):
+        """Whether a request may be passed on now; else it is tried again in a moment."""
+        del connection
+        return True
+
+    def ended(self, connection, count):
+        """After so many answers, or with the connection."""
+
+    def gone(self, connection):
+        """The client has ended its connection."""
+
+
+class Side:
+    """One of the two TLS connections, and what came over it and was not taken yet."""
+
+    def __init__(self, tls, one_read=False):
+        self.tls, self.octets, self.ended, self.one_read = tls, b"", False, one_read
+        tls.setblocking(False)
+
+    def receive(self):
+        """Takes what is there."""
+        try:
+            while True:
+                more = self.tls.recv(65536)
+                self.ended = self.ended or not more
+                self.octets += more
+                if not more or self.one_read:
+                    return
+        except ssl.SSLWantReadError:
+            pass
+        except OSError:
+            self.ended = True
+
+    def send(self, octets):
+        self.tls.settimeout(30)
+        self.tls.sendall(octets)
+        self.tls.setblocking(False)
+
+    def take(self):
+        """The next whole frame; octets where a header announces too much; or None."""
+        if len(self.octets) < 8:
+            return None
+        length = struct.unpack(">I", self.octets[4:8])[0]
+        if length > LIMIT:
+            head, self.octets = self.octets[:8], self.octets[8:]
+            return head
+        if len(self.octets) < 8 + length:
+            return None
+        head, payload = self.octets[:8], self.octets[8:8 + length]
+        self.octets = self.octets[8 + length:]
+        return Frame(head[:3], head[3], payload)
+
+
+class Connection:
+    """One client's connection, and the one behind it. One thread: a TLS connection of Python
+    does not stand two."""
+
+    def __init__(self, proxy, raw):
+        self.proxy, self.defect, self.site = proxy, proxy.defect, proxy.site
+        self.sae = ENDS[self.site]
+        self.asked, self.streams, self.held, self.running = [], [], None, 0
+        raw.settimeout(30)
+        near = proxy.context.wrap_socket(raw, server_side=True)
+        peer = near.getpeercert()
+        if peer:
+            self.sae = dict(pair for one in peer["subject"] for pair in one)["commonName"]
+        self.near = Side(near, self.defect.whole_reads)
+        self.far = Side(proxy.reach(self.defect.identity(self)))
+
+    def run(self):
+        try:
+            while not (self.near.ended or self.far.ended):
+                select.select([self.near.tls, self.far.tls], [], [], 0.02 if self.held else 1)
+                self.near.receive()
+                self.far.receive()
+                self._pass_on()
+        except (OSError, ValueError):
+            pass
+        finally:
+            with contextlib.suppress(OSError):
+                self.defect.gone(self)
+            self.defect.ended(self, self.running)
+            self.near.tls.close()
+            self.far.tls.close()
+
+    def _pass_on(self):
+        while (frame := self.far.take()) is not None:
+            self.defect.ended(self, 1)
+            self.near.send(self.defect.answer(self, self.asked.pop(0), frame).octets())
+        while True:
+            self.held = self.held or self.near.take()
+            if self.held is None or not self.defect.may_begin(self):
+                break
+            frame, self.held = self.held, None
+            self._request(frame)
+        if self.defect.whole_reads and self.near.octets:
+            raise ValueError("half a request")
+
+    def _request(self, frame):
+        if isinstance(frame, bytes):
+            self.far.send(frame)
+            return
+        try:
+            changed = self.defect.request(self, frame)
+        except Swallow:
+            return
+        except Answer as answer:
+            self.near.send(answer.args[0].octets())
+            return
+        self.asked.append(frame)
+        self.far.send(changed.octets())
+
+
+class Proxy:
+    """Before the key server of one site."""
+
+    def __init__(self, lab, site, defect):
+        self.lab, self.site, self.defect = lab, site, defect
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*lab.pki(f"kme-{site}"))
+        self.context.load_verify_locations(lab.ca)
+        self.context.verify_mode = ssl.CERT_REQUIRED if defect.verify else ssl.CERT_NONE
+
+    def __enter__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"etsi004://localhost:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def reach(self, sae):
+        """A connection to the real key server."""
+        context = ssl.create_default_context(cafile=self.lab.ca)
+        context.load_cert_chain(*self.lab.pki(sae))
+        address = getattr(self.lab, f"kme_{self.site}_004")
+        raw = socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return context.wrap_socket(raw, server_hostname="localhost")
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                raw, _ = self._listener.accept()
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
+
+    def _serve(self, raw):
+        try:
+            connection = Connection(self, raw)
+        except OSError:
+            raw.close()
+            return
+        connection.run()
+
+
+# --- Defects --------------------------------------------------------------------------------
+
+class OneBufferForAllStreams(Sound):
+    """The same index has the same octets in every stream."""
+
+    def __init__(self):
+        super().__init__()
+        self._keys = {}
+
+    def answer(self, connection, asked, frame):
+        if not is_key(frame):
+            return frame
+        with self.lock:
+            key = self._keys.setdefault((frame.number(KEY_INDEX), frame.number(KEY_LENGTH)),
+                                        key_of(frame))
+        return with_key(frame, key)
+
+
+class DeliversTwice(Sound):
+    """An index that was delivered is delivered again."""
+
+    def __init__(self):
+        super().__init__()
+        self._seen = {}
+
+    def answer(self, connection, asked, frame):
+        if asked.service != GET_KEY:
+            return frame
+        place = (connection.sae, asked.payload[:20])
+        if is_key(frame):
+            self._seen[place] = frame
+        return self._seen.get(place, frame) if frame.status == 2 else frame
+
+
+class WrongService(Sound):
+    """Answers GET_KEY with the service type of another answer."""
+
+    def answer(self, connection, asked, frame):
+        service = CLOSE + 1 if asked.service == GET_KEY else frame.service
+        return Frame(frame.version, service, frame.payload)
+
+
+class WrongVersion(Sound):
+    """Answers with its own version instead of the caller's."""
+
+    def answer(self, connection, asked, frame):
+        return Frame(b"\3\0\0", frame.service, frame.payload)
+
+
+class WrongLength(Sound):
+    """The length before a key is one too many."""
+
+    def answer(self, connection, asked, frame):
+        if not is_key(frame):
+            return frame
+        return frame.with_number(KEY_LENGTH, frame.number(KEY_LENGTH) + 1)
+
+
+class IgnoresIndex(Sound):
+    """Delivers the next key whatever index was asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self._next = {}
+
+    def request(self, connection, frame):
+        if frame.service != GET_KEY or len(frame.payload) != 24:
+            return frame
+        return frame.with_number(INDEX, self._next.get((connection.site, frame.ksid), 0))
+
+    def answer(self, connection, asked, frame):
+        if not is_key(frame):
+            return frame
+        place = (connection.site, asked.ksid)
+        self._next[place] = self._next.get(place, 0) + 1
+        return frame.with_number(KEY_INDEX, asked.number(INDEX))
+
+
+class KeyOfNoStream(Sound):
+    """Makes up a key where there is no stream."""
+
+    def __init__(self):
+        super().__init__()
+        self._opened = set()
+
+    def answer(self, connection, asked, frame):
+        if has_terms(frame):
+            self._opened.add(frame.ksid)
+        if asked.service == GET_KEY and frame.status == 3 and asked.ksid not in self._opened:
+            return frame.with_payload(struct.pack(">III", SUCCESS, asked.number(INDEX), 32) +
+                                      os.urandom(32) + bytes(4))
+        return frame
+
+
+class MetadataOverRoom(Sound):
+    """Sends its metadata whatever room there is."""
+
+    def request(self, connection, frame):
+        if frame.service == GET_KEY and len(frame.payload) == 24 and frame.number(ROOM) > 0:
+            return frame.with_number(ROOM, 1024)
+        return frame
+
+
+class ReusesIds(Sound):
+    """A closed ID can be opened again."""
+
+    def answer(self, connection, asked, frame):
+        if asked.service == OPEN_CONNECT and frame.status == 5:
+            with self.lock:
+                closed = asked.ksid in getattr(self, "closed", ())
+            if closed:
+                qos = asked.payload[qos_at(asked):-16]
+                return frame.with_payload(struct.pack(">I", 1) + qos + asked.ksid)
+        if asked.service == CLOSE and frame.status == SUCCESS:
+            with self.lock:
+                self.closed = {*getattr(self, "closed", ()), asked.ksid}
+        return frame
+
+
+class OneAtATime(Sound):
+    """While one call waits, no other of that key server is served."""
+
+    def __init__(self):
+        super().__init__()
+        self._busy = {"a": threading.Semaphore(), "b": threading.Semaphore()}
+
+    def may_begin(self, connection):
+        if not self._busy[connection.site].acquire(blocking=False):
+            return False
+        connection.running += 1
+        return True
+
+    def ended(self, connection, count):
+        count = min(count, connection.running)
+        connection.running -= count
+        for _ in range(count):
+            self._busy[connection.site].release()
+
+
+class Promises(Sound):
+    """Grants what was asked for in one field of the QoS, and does otherwise."""
+    field, instead = None, 0
+
+    def __init__(self):
+        super().__init__()
+        self._promised = {}
+
+    def applies(self, value):
+        """Whether this is a wish to be ignored."""
+        return value != 0
+
+    def request(self, connection, frame):
+        if not is_open(frame):
+            return frame
+        at = qos_at(frame) + QOS[self.field]
+        return frame.with_number(at, self.instead) if self.applies(frame.number(at)) else frame
+
+    def answer(self, connection, asked, frame):
+        if not has_terms(frame):
+            return frame
+        wished = asked.number(qos_at(asked) + QOS[self.field])
+        if self.applies(wished):
+            wished = self._promised.setdefault(frame.ksid, wished)
+        else:
+            wished = self._promised.get(frame.ksid, frame.number(4 + QOS[self.field]))
+        return frame.with_number(4 + QOS[self.field], wished)
+
+
+class IgnoresChunkSize(Promises):
+    """All keys have 32 octets."""
+    field, instead = "chunk", 32
+
+    def applies(self, value):
+        return 0 < value <= 8192
+
+
+class IgnoresMaxBps(Promises):
+    """Delivers as fast as it can."""
+    field = "max_bps"
+
+
+class IgnoresTtl(Promises):
+    """Keeps keys for its own time."""
+    field = "ttl"
+
+
+class HangsOnMalformed(Sound):
+    """Says nothing to a request that it does not understand."""
+
+    def request(self, connection, frame):
+        good = {OPEN_CONNECT: is_open(frame), GET_KEY: len(frame.payload) == 24,
+                CLOSE: len(frame.payload) == 16}
+        if not good.get(frame.service, True):
+            raise Swallow
+        return frame
+
+
+class IgnoresUnknownServices(Sound):
+    """Passes over a service type that it does not know."""
+
+    def request(self, connection, frame):
+        if frame.service not in (OPEN_CONNECT, GET_KEY, CLOSE):
+            raise Swallow
+        return frame
+
+
+class AsksNobodysName(Sound):
+    """Whoever has a certificate of the authority may use all streams."""
+
+    def identity(self, connection):
+        return ENDS[connection.site]
+
+
+class AsksForNoCertificate(Sound):
+    """Any client may use all streams of its site."""
+    verify = False
+
+    def identity(self, connection):
+        return connection.sae
+
+
+class OtherOctetsAtOneEnd(Sound):
+    """One bit of each key is another at one of the two ends."""
+
+    def answer(self, connection, asked, frame):
+        if connection.site == "a" or not is_key(frame):
+            return frame
+        key = key_of(frame)
+        return with_key(frame, key[:-1] + bytes([key[-1] ^ 1]))
+
+
+class StreamsEndWithTheirConnection(Sound):
+    """A lost connection closes what was opened over it."""
+
+    def answer(self, connection, asked, frame):
+        if has_terms(frame):
+            connection.streams.append(frame.ksid)
+        return frame
+
+    def gone(self, connection):
+        with connection.proxy.reach(connection.sae) as closing:
+            for ksid in connection.streams:
+                closing.sendall(Frame(b"\1\0\1", CLOSE, ksid).octets())
+                closing.recv(12)
+
+
+class NeedsWholeRequests(Sound):
+    """Takes what one read gives for a whole request."""
+    whole_reads = True
+
+
+class NeverTellsThatNobodyIsThere(Sound):
+    """Status 0 where 1 is due."""
+
+    def answer(self, connection, asked, frame):
+        if has_terms(frame) and frame.status == 1:
+            return frame.with_number(0, SUCCESS)
+        return frame
