@@ -266,20 +266,71 @@ static void test_nothing_taken_is_left_in_the_files(void **state)
     assert_int_not_equal(access(world->log, F_OK), 0);
 }
 
+/* Without another operation, and after a crash of the process: at the next start. */
+static void test_a_quiet_store_is_cleaned_up(void **state)
+{
+    struct world *world = *state;
+
+    world_open(world, NULL);
+    assert_true(world_put(world, 1, 3000) > 0);
+    world_settle(world, world_put(world, 2, 3000));
+    assert_true(world_count_marks(world->log, 1, 2) > 0);
+    world_settle(world, world_take(world, 1));
+    wait_for_no_marks(world, 1, 2);
+    assert_true(world_count_marks(world->path, 2, 3) > 0);
+    world_close(world);
+}
+
+/* Sealed octets that were taken are overwritten, too. */
+static void test_nothing_sealed_is_left_in_the_files(void **state)
+{
+    enum { SAMPLE = 32 };
+    struct world *world = *state;
+    size_t before, after, seen = 0, left = 0;
+    uint8_t *old, *new;
+
+    world_open(world, world->key_file);
+    assert_true(world_put(world, 1, 6144) > 0);
+    world_close(world);
+    assert_int_equal(world_count_marks(world->path, 0, 10), 0);
+    old = world_read(world->path, &before);
+    world_open(world, world->key_file);
+    assert_true(world_take(world, 1) > 0);
+    world_close(world);
+    new = world_read(world->path, &after);
+    for (size_t at = 0; at + SAMPLE <= before; at += SAMPLE) {
+        int high = 0, zero = 0;
+
+        for (size_t i = 0; i < SAMPLE; i++) {
+            high += old[at + i] >= 0x80;
+            zero += old[at + i] == 0;
+        }
+        if (high < SAMPLE / 8 || zero > SAMPLE / 8) /* text or structure, not sealed octets */
+            continue;
+        seen++;
+        left += memmem(new, after, old + at, SAMPLE) != NULL;
+    }
+    assert_true(seen >= 6144 / SAMPLE - 8);
+    assert_true(left <= 8); /* salt and proof of the generation before */
+    OPENSSL_free(old);
+    OPENSSL_free(new);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_make, world_remove)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_what_settled_is_there_again, world_make, world_remove),
-        cmocka_unit_test_setup_teardown(test_kinds_and_peers_are_apart, world_make, world_remove),
-        cmocka_unit_test_setup_teardown(test_a_put_replaces_and_goes_to_the_end, world_make,
-                                        world_remove),
-        cmocka_unit_test_setup_teardown(test_what_was_taken_is_gone, world_make, world_remove),
-        cmocka_unit_test_setup_teardown(test_a_refused_operation_undoes_its_transaction, world_make,
-                                        world_remove),
-        cmocka_unit_test_setup_teardown(test_a_full_queue_refuses, world_make, world_remove),
-        cmocka_unit_test_setup_teardown(test_everybody_hears_of_it, world_make, world_remove),
-        cmocka_unit_test_setup_teardown(test_nothing_taken_is_left_in_the_files, world_make,
-                                        world_remove),
+        TEST(test_what_settled_is_there_again),
+        TEST(test_kinds_and_peers_are_apart),
+        TEST(test_a_put_replaces_and_goes_to_the_end),
+        TEST(test_what_was_taken_is_gone),
+        TEST(test_a_refused_operation_undoes_its_transaction),
+        TEST(test_a_full_queue_refuses),
+        TEST(test_everybody_hears_of_it),
+        TEST(test_nothing_taken_is_left_in_the_files),
+        TEST(test_a_quiet_store_is_cleaned_up),
+        TEST(test_nothing_sealed_is_left_in_the_files),
     };
 
     return RUN_TESTS(tests);
