@@ -50,7 +50,7 @@ struct call004 {
 struct connection004 {
     struct service004 *service;
     struct stream *stream;
-    char identity[IDENTITY_BYTES];
+    struct identity *identity; /* NULL when it is not to be believed */
     char remote[ADDRESS_TEXT_BYTES];
     enum etsi004_profile profile;
     bool spoke; /* the profile is what was last spoken here */
@@ -65,7 +65,7 @@ struct connection004 {
 void connection004_new(struct service004 *service, int fd);
 void connection004_free(struct connection004 *connection);
 
-/* The caller's SAE ID; NULL when its certificate is that of no SAE of this site. */
+/* The caller's SAE ID; NULL when its certificate is not that of one SAE of this site. */
 const char *call004_caller(const struct call004 *call);
 
 /* The stream with this ID, on whichever link; NULL if there is none. */

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "kme/config_links.h"
+#include "kme/config_saes.h"
 #include "kme/config_value.h"
 
 enum { KEY_TEXT_BYTES = 64 };
@@ -139,15 +140,17 @@ static bool check_whole(struct kme_config *config, const char *path, struct stat
     return true;
 }
 
-/* The certificate of a key server must not pass for one of an SAE, nor one SAE be at two sites. */
+/* The certificate of a key server must not pass for one of an SAE. */
 static bool check_names(const struct kme_config *config, const char *path, struct status *status)
 {
     for (size_t i = 0; i < config->saes.count; i++) {
-        const struct config_sae *sae = &config->saes.items[i];
+        const struct config_names *cns = &config->saes.items[i].cns;
 
-        if (strcmp(sae->cn, config->kme_id) == 0 || kme_config_link(config, sae->cn) != NULL)
-            return status_fail(status, OUTCOME_CONFIG, "%s: saes: '%s' is the CN of a key server",
-                               path, sae->cn);
+        for (size_t j = 0; j < cns->count; j++)
+            if (strcmp(cns->items[j], config->kme_id) == 0 ||
+                kme_config_link(config, cns->items[j]) != NULL)
+                return status_fail(status, OUTCOME_CONFIG,
+                                   "%s: saes: '%s' is the CN of a key server", path, cns->items[j]);
     }
     return true;
 }
@@ -158,7 +161,7 @@ static bool check_misbehave(const struct kme_config *config, const char *path,
     for (size_t i = 0; i < config->misbehave.count; i++) {
         const char *sae = config->misbehave.items[i].sae;
 
-        if (sae[0] != '\0' && !kme_config_is_own_sae(config, sae))
+        if (sae[0] != '\0' && kme_config_sae(config, sae) == NULL)
             return status_fail(status, OUTCOME_CONFIG,
                                "%s: misbehave: sae = '%s' is no SAE of this site", path, sae);
     }
@@ -205,11 +208,7 @@ void kme_config_free(struct kme_config *config)
 {
     if (config == NULL)
         return;
-    for (size_t i = 0; i < config->saes.count; i++) {
-        OPENSSL_free(config->saes.items[i].id);
-        OPENSSL_free(config->saes.items[i].cn);
-    }
-    OPENSSL_free(config->saes.items);
+    config_saes_free(&config->saes);
     config_links_free(config);
     OPENSSL_free(config->misbehave.items);
     OPENSSL_free(config->kme_id);
@@ -250,18 +249,10 @@ bool kme_config_has_004(const struct kme_config *config)
     return config->etsi004.listen.text[0] != '\0';
 }
 
-const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn)
-{
-    for (size_t i = 0; i < config->saes.count; i++)
-        if (strcmp(config->saes.items[i].cn, cn) == 0)
-            return config->saes.items[i].id;
-    return NULL;
-}
-
-bool kme_config_is_own_sae(const struct kme_config *config, const char *id)
+const struct config_sae *kme_config_sae(const struct kme_config *config, const char *id)
 {
     for (size_t i = 0; i < config->saes.count; i++)
         if (strcmp(config->saes.items[i].id, id) == 0)
-            return true;
-    return false;
+            return &config->saes.items[i];
+    return NULL;
 }

@@ -14,22 +14,17 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "kme/address.h"
+#include "kme/identity.h"
 #include "kme/misbehave_rule.h"
 
-enum { CONFIG_NAMES_MAX = 1024 /* SAEs of one list */, CONFIG_LINKS_MAX = 64 };
+enum {
+    CONFIG_NAMES_MAX = 1024, /* SAEs of one list */
+    CONFIG_RULES_MAX = 16,   /* of one kind, for one SAE */
+    CONFIG_LINKS_MAX = 64
+};
 
 struct config_misbehave {
     struct misbehave_rule *items;
-    size_t count;
-};
-
-struct config_sae {
-    char *id;
-    char *cn; /* subject CN of its certificate; the ID where the file does not say */
-};
-
-struct config_saes {
-    struct config_sae *items;
     size_t count;
 };
 
@@ -38,10 +33,31 @@ struct config_names {
     size_t count;
 };
 
+struct config_fingerprints {
+    struct config_fingerprint {
+        uint8_t octets[IDENTITY_FINGERPRINT_BYTES]; /* SHA-256 of a certificate */
+    } * items;
+    size_t count;
+};
+
+/* One rule that fits is enough. */
+struct config_sae {
+    char *id;
+    struct config_names cns; /* the ID where the file has no rule at all */
+    struct config_names san_uris, san_dnss;
+    struct config_fingerprints fingerprints;
+};
+
+struct config_saes {
+    struct config_sae *items;
+    size_t count;
+};
+
 struct config_link {
     char *peer_kme_id; /* what a link is known by: a reload may move it to another index */
     struct address listen, connect;
     struct config_names peer_saes;
+    struct config_fingerprints peer_fingerprints; /* none: its CN is peer_kme_id */
     int64_t simulated_rate_bps;
     int64_t capacity_bits;
 };
@@ -103,11 +119,8 @@ bool kme_config_keep_fixed(struct kme_config *config, const struct kme_config *r
 /* Whether this key server speaks ETSI 004 to its SAEs. */
 bool kme_config_has_004(const struct kme_config *config);
 
-/* The ID of the SAE of this site whose certificate has this CN; NULL if there is none. */
-const char *kme_config_sae_of_cn(const struct kme_config *config, const char *cn);
-
-/* Whether an SAE of this site has this ID. */
-bool kme_config_is_own_sae(const struct kme_config *config, const char *id);
+/* NULL if there is no SAE of this ID at this site. */
+const struct config_sae *kme_config_sae(const struct kme_config *config, const char *id);
 
 /* The link to a peer key server; NULL if there is none. There is one for as long as the process
  * runs: links come and go at a start only. Valid until a reload. */

@@ -14,50 +14,13 @@ bool config_links_is_name(const char *name)
     return strcmp(name, one_name) == 0 || strcmp(name, list_name) == 0;
 }
 
-static const struct setting *find_setting(const char *name)
-{
-    for (size_t i = 0; i < config_link_setting_count; i++)
-        if (strcmp(config_link_settings[i].name, name) == 0)
-            return &config_link_settings[i];
-    return NULL;
-}
-
-static bool read_members(struct config_link *link, config_setting_t *group, const char *path,
-                         struct status *status)
-{
-    for (int i = 0; i < config_setting_length(group); i++) {
-        config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
-        const struct setting *setting = find_setting(config_setting_name(member));
-
-        if (setting == NULL)
-            return config_value_fail(member, path, status, "is unknown");
-        if (!config_value_read(link, setting, member, path, status))
-            return false;
-    }
-    return true;
-}
-
 static bool read_link(struct config_link *link, config_setting_t *group, const char *path,
                       struct status *status)
 {
     if (config_setting_type(group) != CONFIG_TYPE_GROUP)
         return config_value_fail(group, path, status, "is not a group { … }");
-    for (size_t i = 0; i < config_link_setting_count; i++) {
-        const struct setting *setting = &config_link_settings[i];
-
-        if (setting->required && config_setting_get_member(group, setting->name) == NULL)
-            return config_value_fail(group, path, status, "has no %s", setting->name);
-        config_value_default(link, setting);
-    }
-    return read_members(link, group, path, status);
-}
-
-static bool is_own_sae(const struct kme_config *config, const char *id)
-{
-    for (size_t i = 0; i < config->saes.count; i++)
-        if (strcmp(config->saes.items[i].id, id) == 0)
-            return true;
-    return false;
+    return config_group_read(link, group, config_link_settings, config_link_setting_count, path,
+                             status);
 }
 
 /* An SAE is in one place; `link` is not yet one of the configuration's. */
@@ -71,7 +34,7 @@ static bool check_saes(const struct kme_config *config, const struct config_link
         const config_setting_t *at = config_setting_get_elem(list, (unsigned)i);
         const struct config_link *other = kme_config_link_of_sae(config, id);
 
-        if (is_own_sae(config, id))
+        if (kme_config_sae(config, id) != NULL)
             return config_value_fail(at, path, status, "= \"%s\" is in saes, too", id);
         if (other != NULL)
             return config_value_fail(at, path, status, "= \"%s\" is behind '%s', too", id,
@@ -99,6 +62,7 @@ static bool check_link(const struct kme_config *config, const struct config_link
 static void free_link(struct config_link *link)
 {
     config_names_free(&link->peer_saes);
+    OPENSSL_free(link->peer_fingerprints.items);
     OPENSSL_free(link->peer_kme_id);
     *link = (struct config_link){.peer_kme_id = NULL};
 }
@@ -199,6 +163,15 @@ static void tell_new(const struct kme_config *config, const struct kme_config *r
                      config->links.items[i].peer_kme_id);
 }
 
+static void take_values(struct config_link *kept, struct config_link *fresh)
+{
+    kept->simulated_rate_bps = fresh->simulated_rate_bps;
+    kept->peer_saes = fresh->peer_saes;
+    kept->peer_fingerprints = fresh->peer_fingerprints;
+    fresh->peer_saes = (struct config_names){NULL, 0};
+    fresh->peer_fingerprints = (struct config_fingerprints){NULL, 0};
+}
+
 /* A link that the new file has no more stays, but reaches nobody. */
 static bool carry_over(struct config_link *kept, const struct kme_config *config,
                        const struct config_link *running, const struct log *log)
@@ -212,9 +185,13 @@ static bool carry_over(struct config_link *kept, const struct kme_config *config
                  running->peer_kme_id);
     else if (!keep_link(fresh, running, log))
         return false;
-    *kept = fresh != NULL ? *fresh : *running;
     kept->peer_kme_id = OPENSSL_strdup(running->peer_kme_id);
-    *(fresh != NULL ? &fresh->peer_saes : &kept->peer_saes) = (struct config_names){NULL, 0};
+    kept->listen = running->listen;
+    kept->connect = running->connect;
+    kept->capacity_bits = running->capacity_bits;
+    kept->simulated_rate_bps = running->simulated_rate_bps;
+    if (fresh != NULL)
+        take_values(kept, fresh);
     return kept->peer_kme_id != NULL;
 }
 

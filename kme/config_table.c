@@ -10,6 +10,7 @@
 
 #define AT(member) offsetof(struct kme_config, member)
 #define IN_LINK(member) offsetof(struct config_link, member)
+#define IN_SAE(member) offsetof(struct config_sae, member)
 #define NO_RANGE 0, 0, 0
 
 enum { KEY_BITS_MAX = SECRET_MAX_BYTES * 8 };
@@ -74,8 +75,21 @@ const struct setting config_settings[] = {
 
 const size_t config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
 
+const struct setting config_sae_settings[] = {
+    {"", "id", SETTING_NAME, IN_SAE(id), true, false, NO_RANGE},
+    {"", "cn", SETTING_RULE_NAMES, IN_SAE(cns), false, false, NO_RANGE},
+    {"", "san_uri", SETTING_RULE_NAMES, IN_SAE(san_uris), false, false, NO_RANGE},
+    {"", "san_dns", SETTING_RULE_NAMES, IN_SAE(san_dnss), false, false, NO_RANGE},
+    {"", "fingerprint", SETTING_FINGERPRINTS, IN_SAE(fingerprints), false, false, NO_RANGE},
+};
+
+const size_t config_sae_setting_count =
+    sizeof(config_sae_settings) / sizeof(config_sae_settings[0]);
+
 const struct setting config_link_settings[] = {
     {"", "peer_kme_id", SETTING_NAME, IN_LINK(peer_kme_id), true, true, NO_RANGE},
+    {"", "peer_cert_fingerprint", SETTING_FINGERPRINTS, IN_LINK(peer_fingerprints), false, false,
+     NO_RANGE},
     {"", "listen", SETTING_ADDRESS, IN_LINK(listen), true, true, NO_RANGE},
     {"", "connect", SETTING_ADDRESS, IN_LINK(connect), true, true, NO_RANGE},
     {"", "peer_saes", SETTING_NAMES, IN_LINK(peer_saes), true, false, NO_RANGE},

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 
 #include "etsi/etsi014.h"
+#include "kme/config_saes.h"
 
 enum { SENTENCE_BYTES = 256, NAME_BYTES = 128 };
 
@@ -125,66 +127,15 @@ static bool read_flag(bool *to, const config_setting_t *value, const char *path,
     return true;
 }
 
-static bool is_list(const config_setting_t *value)
+bool config_value_is_list(const config_setting_t *value, const char *what, int most,
+                          const char *path, struct status *status)
 {
     int type = config_setting_type(value);
 
-    return type == CONFIG_TYPE_LIST || type == CONFIG_TYPE_ARRAY;
-}
-
-static bool check_list(const config_setting_t *value, const char *what, const char *path,
-                       struct status *status)
-{
-    if (!is_list(value))
+    if (type != CONFIG_TYPE_LIST && type != CONFIG_TYPE_ARRAY)
         return config_value_fail(value, path, status, "is not a list of %s", what);
-    if (config_setting_length(value) > CONFIG_NAMES_MAX)
-        return config_value_fail(value, path, status, "has more than %d entries", CONFIG_NAMES_MAX);
-    return true;
-}
-
-static bool read_sae(struct config_sae *sae, config_setting_t *group, const char *path,
-                     struct status *status)
-{
-    if (config_setting_type(group) != CONFIG_TYPE_GROUP)
-        return config_value_fail(group, path, status, "is not of the form { id = \"…\"; }");
-    for (int i = 0; i < config_setting_length(group); i++) {
-        config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
-        const char *name = config_setting_name(member);
-        bool is_id = strcmp(name, "id") == 0;
-
-        if (!is_id && strcmp(name, "cn") != 0)
-            return config_value_fail(member, path, status, "is unknown");
-        if (!read_name(is_id ? &sae->id : &sae->cn, member, path, status))
-            return false;
-    }
-    if (sae->id == NULL)
-        return config_value_fail(group, path, status, "has no id");
-    return sae->cn != NULL || copy_text(&sae->cn, sae->id, group, path, status);
-}
-
-static bool read_saes(struct config_saes *saes, const config_setting_t *value, const char *path,
-                      struct status *status)
-{
-    size_t count;
-
-    if (!check_list(value, "SAEs", path, status))
-        return false;
-    count = (size_t)config_setting_length(value);
-    saes->items = OPENSSL_zalloc((count + 1) * sizeof(*saes->items));
-    if (saes->items == NULL)
-        return config_value_fail(value, path, status, "does not fit in memory");
-    saes->count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct config_sae *sae = &saes->items[i];
-        config_setting_t *group = config_setting_get_elem(value, (unsigned)i);
-
-        if (!read_sae(sae, group, path, status))
-            return false;
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(saes->items[j].id, sae->id) == 0 || strcmp(saes->items[j].cn, sae->cn) == 0)
-                return config_value_fail(group, path, status,
-                                         "has an id or cn that is there twice");
-    }
+    if (config_setting_length(value) > most)
+        return config_value_fail(value, path, status, "has more than %d entries", most);
     return true;
 }
 
@@ -193,7 +144,7 @@ static bool read_names(struct config_names *names, const config_setting_t *value
 {
     size_t count;
 
-    if (!check_list(value, "SAE IDs", path, status))
+    if (!config_value_is_list(value, "SAE IDs", CONFIG_NAMES_MAX, path, status))
         return false;
     count = (size_t)config_setting_length(value);
     names->items = OPENSSL_zalloc((count + 1) * sizeof(*names->items));
@@ -203,6 +154,60 @@ static bool read_names(struct config_names *names, const config_setting_t *value
     for (size_t i = 0; i < count; i++)
         if (!read_name(&names->items[i], config_setting_get_elem(value, (unsigned)i), path, status))
             return false;
+    return true;
+}
+
+/* One text, or a list of texts. */
+static bool read_rule_names(struct config_names *names, const config_setting_t *value,
+                            const char *path, struct status *status)
+{
+    if (text_of(value) == NULL)
+        return config_value_is_list(value, "texts, nor a text", CONFIG_RULES_MAX, path, status) &&
+               read_names(names, value, path, status);
+    names->items = OPENSSL_zalloc(sizeof(*names->items));
+    if (names->items == NULL)
+        return config_value_fail(value, path, status, "does not fit in memory");
+    names->count = 1;
+    return read_name(&names->items[0], value, path, status);
+}
+
+static bool read_fingerprint(struct config_fingerprint *to, const config_setting_t *value,
+                             const char *path, struct status *status)
+{
+    const char *text = text_of(value);
+    size_t length = 0;
+
+    if (text == NULL ||
+        OPENSSL_hexstr2buf_ex(to->octets, sizeof(to->octets), &length, text, ':') != 1 ||
+        length != sizeof(to->octets)) {
+        ERR_clear_error();
+        return config_value_fail(value, path, status,
+                                 "is not a SHA-256 of %zu octets in hexadecimal",
+                                 sizeof(to->octets));
+    }
+    return true;
+}
+
+static bool read_fingerprints(struct config_fingerprints *to, const config_setting_t *value,
+                              const char *path, struct status *status)
+{
+    bool is_one = text_of(value) != NULL;
+    size_t count;
+
+    if (!is_one &&
+        !config_value_is_list(value, "texts, nor a text", CONFIG_RULES_MAX, path, status))
+        return false;
+    count = is_one ? 1 : (size_t)config_setting_length(value);
+    to->items = OPENSSL_zalloc((count + 1) * sizeof(*to->items));
+    if (to->items == NULL)
+        return config_value_fail(value, path, status, "does not fit in memory");
+    to->count = count;
+    for (size_t i = 0; i < count; i++) {
+        const config_setting_t *one = is_one ? value : config_setting_get_elem(value, (unsigned)i);
+
+        if (!read_fingerprint(&to->items[i], one, path, status))
+            return false;
+    }
     return true;
 }
 
@@ -223,15 +228,48 @@ bool config_value_read(void *base, const struct setting *setting, config_setting
     case SETTING_NUMBER:
         return read_number(to, setting, value, path, status);
     case SETTING_SAES:
-        return read_saes(to, value, path, status);
+        return config_saes_read(to, value, path, status);
     case SETTING_NAMES:
         return read_names(to, value, path, status);
     case SETTING_FLAG:
         return read_flag(to, value, path, status);
     case SETTING_MISBEHAVE:
         return config_misbehave_read(to, value, path, status);
+    case SETTING_RULE_NAMES:
+        return read_rule_names(to, value, path, status);
+    case SETTING_FINGERPRINTS:
+        return read_fingerprints(to, value, path, status);
     }
     return false;
+}
+
+static const struct setting *find_setting(const struct setting *settings, size_t count,
+                                          const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(settings[i].name, name) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+bool config_group_read(void *base, config_setting_t *group, const struct setting *settings,
+                       size_t count, const char *path, struct status *status)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (settings[i].required && config_setting_get_member(group, settings[i].name) == NULL)
+            return config_value_fail(group, path, status, "has no %s", settings[i].name);
+        config_value_default(base, &settings[i]);
+    }
+    for (int i = 0; i < config_setting_length(group); i++) {
+        config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
+        const struct setting *setting = find_setting(settings, count, config_setting_name(member));
+
+        if (setting == NULL)
+            return config_value_fail(member, path, status, "is unknown");
+        if (!config_value_read(base, setting, member, path, status))
+            return false;
+    }
+    return true;
 }
 
 /* A text may be absent: NULL. */
@@ -285,6 +323,8 @@ bool config_value_keep(void *base, const void *running, const struct setting *se
     case SETTING_NAMES:
     case SETTING_FLAG:
     case SETTING_MISBEHAVE:
+    case SETTING_RULE_NAMES:
+    case SETTING_FINGERPRINTS:
         break;
     }
     return false;

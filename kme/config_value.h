@@ -11,6 +11,14 @@
 bool config_value_read(void *base, const struct setting *setting, config_setting_t *value,
                        const char *path, struct status *status);
 
+/* Reads all members of a group. Those that are required must be there, and no others but these. */
+bool config_group_read(void *base, config_setting_t *group, const struct setting *settings,
+                       size_t count, const char *path, struct status *status);
+
+/* Whether the value is a list of at most so many. */
+bool config_value_is_list(const config_setting_t *value, const char *what, int most,
+                          const char *path, struct status *status);
+
 /* What is not in the file: a number is its fallback. */
 void config_value_default(void *base, const struct setting *setting);
 

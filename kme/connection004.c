@@ -10,6 +10,7 @@
 #include "kme/call004.h"
 #include "kme/config.h"
 #include "kme/misbehave004.h"
+#include "kme/sae_rules.h"
 #include "kme/tls.h"
 
 #define NS_PER_US INT64_C(1000)
@@ -28,8 +29,9 @@ enum {
 const char *call004_caller(const struct call004 *call)
 {
     const struct connection004 *connection = call->connection;
+    char why[SAE_RULES_WHY_BYTES];
 
-    return kme_config_sae_of_cn(connection->service->env->config, connection->identity);
+    return sae_rules_find(connection->service->env->config, connection->identity, why);
 }
 
 struct stream004 *call004_stream(const struct call004 *call, const struct key_id *id)
@@ -233,7 +235,8 @@ static bool take_frame(struct connection004 *connection, const struct etsi004_fr
 static void end(struct connection004 *connection, const char *why)
 {
     log_line(connection->service->env->log, LOG_LEVEL_INFO,
-             "an ETSI 004 connection of '%s' is closed: %s", connection->identity, why);
+             "an ETSI 004 connection of '%s' is closed: %s", identity_text(connection->identity),
+             why);
     connection->ending = true;
     stream_finish(connection->stream);
 }
@@ -285,7 +288,12 @@ static void on_opened(void *arg, SSL *tls)
 {
     struct connection004 *connection = arg;
 
-    identity_read(tls, connection->identity);
+    const char *why;
+
+    connection->identity = identity_read(tls, &why);
+    if (connection->identity == NULL)
+        log_line(connection->service->env->log, LOG_LEVEL_INFO,
+                 "an ETSI 004 connection belongs to nobody: %s", why);
     connection->service->env->metrics->connections[API_004]++;
 }
 
@@ -302,7 +310,8 @@ static void on_closed(void *arg, const char *reason)
 
     if (reason[0] != '\0')
         log_line(connection->service->env->log, LOG_LEVEL_DEBUG,
-                 "an ETSI 004 connection of '%s' ended: %s", connection->identity, reason);
+                 "an ETSI 004 connection of '%s' ended: %s", identity_text(connection->identity),
+                 reason);
     connection004_free(connection);
 }
 
@@ -322,6 +331,7 @@ void connection004_free(struct connection004 *connection)
     LIST_REMOVE(connection, next);
     connection->service->connection_count--;
     stream_free(connection->stream);
+    identity_free(connection->identity);
     OPENSSL_free(connection);
 }
 

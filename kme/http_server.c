@@ -26,7 +26,7 @@ struct http_exchange {
     struct http_server *server;
     struct stream *stream;
     struct http_request request;
-    char identity[IDENTITY_BYTES];
+    struct identity *identity; /* NULL without TLS, or when it is not to be believed */
     char remote[ADDRESS_TEXT_BYTES];
     int64_t since_ns; /* the request is complete */
     bool busy;        /* the service has the request */
@@ -102,6 +102,7 @@ static void exchange_free(struct http_exchange *exchange)
     exchange->server->exchange_count--;
     stream_free(exchange->stream);
     http_request_free(&exchange->request);
+    identity_free(exchange->identity);
     OPENSSL_free(exchange);
 }
 
@@ -224,7 +225,12 @@ static void on_opened(void *arg, SSL *tls)
 {
     struct http_exchange *exchange = arg;
 
-    identity_read(tls, exchange->identity);
+    const char *why;
+
+    exchange->identity = identity_read(tls, &why);
+    if (tls != NULL && exchange->identity == NULL)
+        log_line(exchange->server->env->log, LOG_LEVEL_INFO,
+                 "a connection to %s belongs to nobody: %s", exchange->server->service->name, why);
     exchange->server->service->opened(exchange->server->arg);
 }
 
@@ -246,7 +252,7 @@ static void on_closed(void *arg, const char *reason)
 
     if (reason[0] != '\0')
         log_line(exchange->server->env->log, LOG_LEVEL_DEBUG, "%s connection of '%s' ended: %s",
-                 exchange->server->service->name, exchange->identity, reason);
+                 exchange->server->service->name, identity_text(exchange->identity), reason);
     exchange_free(exchange);
 }
 
@@ -361,7 +367,7 @@ int64_t http_exchange_since_ns(const struct http_exchange *exchange)
     return exchange->since_ns;
 }
 
-const char *http_exchange_identity(const struct http_exchange *exchange)
+const struct identity *http_exchange_identity(const struct http_exchange *exchange)
 {
     return exchange->identity;
 }

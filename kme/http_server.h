@@ -49,7 +49,7 @@ const struct http_request *http_exchange_request(const struct http_exchange *exc
 int64_t http_exchange_since_ns(const struct http_exchange *exchange);
 
 /* The one CN of the client's certificate; "" if there is none. Read once per connection. */
-const char *http_exchange_identity(const struct http_exchange *exchange);
+const struct identity *http_exchange_identity(const struct http_exchange *exchange);
 
 /* The client's address, for the journal. */
 const char *http_exchange_remote(const struct http_exchange *exchange);

@@ -19,6 +19,7 @@
 #include "kme/link_session.h"
 #include "kme/listener.h"
 #include "kme/quantum_sim.h"
+#include "kme/sae_rules.h"
 #include "kme/stream.h"
 #include "kme/tls.h"
 
@@ -133,12 +134,15 @@ static void on_opened(void *arg, SSL *tls)
 {
     struct connection *connection = arg;
     struct link *link = connection->link;
-    char name[IDENTITY_BYTES];
+    const char *why;
+    struct identity *identity = identity_read(tls, &why);
+    bool is_peer = sae_rules_is_peer(peer_config(link->env, link->peer), identity);
 
-    identity_read(tls, name);
-    if (strcmp(name, link->peer->kme_id) != 0) {
+    if (!is_peer)
         log_line(link->env->log, LOG_LEVEL_WARN, "link: the certificate of '%s' is not the peer's",
-                 name);
+                 identity_text(identity));
+    identity_free(identity);
+    if (!is_peer) {
         fail(connection, "the other side is not the peer");
         return;
     }

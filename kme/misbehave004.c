@@ -103,7 +103,7 @@ static struct secret *other_key(struct call004 *call, const struct etsi004_key_a
         log_line(call->connection->service->env->log, LOG_LEVEL_WARN,
                  "MISBEHAVIOUR ON COMMAND: position %u of stream %s reaches '%s' with one bit "
                  "changed",
-                 call->index, id, call->connection->identity);
+                 call->index, id, identity_text(call->connection->identity));
     }
     return key;
 }

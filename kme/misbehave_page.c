@@ -42,7 +42,7 @@ static bool is_known_sae(const struct env *env, const struct misbehave_request *
     const char *sae = request->rule.sae;
 
     return request->what != MISBEHAVE_SET || sae[0] == '\0' ||
-           kme_config_is_own_sae(env->config, sae);
+           kme_config_sae(env->config, sae) != NULL;
 }
 
 static bool change(const struct env *env, const struct http_request *request, struct reply *reply)

@@ -32,7 +32,7 @@ void call004_note(const struct call004 *call, const struct call004_result *resul
         return;
     entry.sae = call004_caller(call);
     if (entry.sae == NULL)
-        entry.sae = connection->identity;
+        entry.sae = identity_text(connection->identity);
     stream = key_id_is_zero(id) ? NULL : call004_stream(call, id);
     if (stream != NULL && strcmp(stream->local, entry.sae) == 0)
         entry.peer = stream->peer;

@@ -34,7 +34,7 @@ static void answer(struct call004 *call, enum etsi004_outcome outcome,
 static void refuse(struct call004 *call, enum etsi004_outcome outcome, const char *why)
 {
     log_line(call->connection->service->env->log, LOG_LEVEL_DEBUG,
-             "OPEN_CONNECT of '%s' is refused: %s", call->connection->identity, why);
+             "OPEN_CONNECT of '%s' is refused: %s", identity_text(call->connection->identity), why);
     call->connection->refused = call->id;
     answer(call, outcome, NULL);
 }

@@ -7,16 +7,6 @@
 #include "kme/stream004.h"
 #include "kme/uri004.h"
 
-static bool is_our_sae(const struct streams004 *streams, const char *id)
-{
-    const struct kme_config *config = streams->env->config;
-
-    for (size_t i = 0; i < config->saes.count; i++)
-        if (strcmp(config->saes.items[i].id, id) == 0)
-            return true;
-    return false;
-}
-
 /* A peer speaks for its own SAEs only. */
 static bool is_behind(const struct streams004 *streams, const char *id)
 {
@@ -43,7 +33,7 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
 
     if (!kme_config_has_004(streams->env->config))
         why = "no ETSI 004 here";
-    else if (!is_our_sae(streams, open->responder))
+    else if (kme_config_sae(streams->env->config, open->responder) == NULL)
         why = "no such SAE";
     else if (!is_behind(streams, open->initiator))
         why = "its SAE is not behind that link";

@@ -12,6 +12,7 @@
 #include "kme/config.h"
 #include "kme/link.h"
 #include "kme/misbehave014.h"
+#include "kme/sae_rules.h"
 
 static const char json_type[] = "application/json";
 
@@ -97,7 +98,7 @@ static void note_other(const struct service014 *service, const struct http_excha
     const struct journal_entry entry = {.event = JOURNAL_REFUSED,
                                         .api = "014",
                                         .method = "other",
-                                        .sae = http_exchange_identity(exchange),
+                                        .sae = identity_text(http_exchange_identity(exchange)),
                                         .remote = http_exchange_remote(exchange),
                                         .outcome = outcome};
 
@@ -235,16 +236,16 @@ void call014_run(const struct call014 *call)
 static void handle(void *arg, struct http_exchange *exchange)
 {
     struct service014 *service = arg;
-    const char *identity = http_exchange_identity(exchange);
+    const struct identity *identity = http_exchange_identity(exchange);
     struct call014 call = {service, exchange, NULL, {0}, ANSWERED_AT_ONCE};
     struct etsi014_error error;
-    char extra[64] = "";
+    char extra[64] = "", why[SAE_RULES_WHY_BYTES];
 
-    call.caller = kme_config_sae_of_cn(service->env->config, identity);
+    call.caller = sae_rules_find(service->env->config, identity, why);
     if (call.caller == NULL) {
         log_line(service->env->log, LOG_LEVEL_INFO,
-                 "a request with the certificate of '%s', which is no SAE here, was refused",
-                 identity);
+                 "a request with the certificate of '%s', %s, was refused", identity_text(identity),
+                 why);
         etsi014_refuse(&error, 401, "not an SAE of this key server");
         refuse_other(service, exchange, &error, extra);
     } else if (!find_route(&call, extra, sizeof(extra), &error)) {

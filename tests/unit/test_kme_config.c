@@ -100,9 +100,9 @@ static void test_a_good_file_gives_values_and_defaults(void **state)
     assert_int_equal(config->limits.hold_ms, 2000);
     assert_int_equal(config->limits.max_connections, 1024);
     assert_int_equal(config->limits.idle_timeout_s, 120);
-    assert_string_equal(kme_config_sae_of_cn(config, "Carol"), "carol");
-    assert_null(kme_config_sae_of_cn(config, "carol"));
-    assert_null(kme_config_sae_of_cn(config, ""));
+    assert_string_equal(kme_config_sae(config, "alice")->cns.items[0], "alice");
+    assert_string_equal(kme_config_sae(config, "carol")->cns.items[0], "Carol");
+    assert_null(kme_config_sae(config, "Carol"));
     assert_int_equal(config->links.count, 1);
     assert_ptr_equal(kme_config_link_of_sae(config, "bob"), config->links.items);
     assert_null(kme_config_link_of_sae(config, "Bob"));
@@ -234,6 +234,127 @@ static void test_values_that_do_not_fit_together_are_refused(void **state)
     assert_refused("link = {", "log_level = \"info:/tmp/x\";\nlink = {", 0, "log_level");
 }
 
+#define HEX32 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define HEX32_COLONS                                                                               \
+    "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:"   \
+    "EE:FF"
+
+static void test_an_sae_may_be_known_by_several_rules(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *config = load_changed(
+        "{ id = \"alice\"; }",
+        "{ id = \"alice\"; san_uri = ( \"urn:a\", \"urn:b\" ); },"
+        "{ id = \"dave\"; san_dns = \"dave.example\"; fingerprint = \"" HEX32_COLONS "\"; }",
+        &status);
+    const struct config_sae *alice, *dave;
+
+    (void)state;
+    assert_non_null(config);
+    alice = kme_config_sae(config, "alice");
+    dave = kme_config_sae(config, "dave");
+    assert_int_equal(alice->cns.count, 0);
+    assert_int_equal(alice->san_uris.count, 2);
+    assert_string_equal(alice->san_uris.items[1], "urn:b");
+    assert_string_equal(dave->san_dnss.items[0], "dave.example");
+    assert_int_equal(dave->fingerprints.count, 1);
+    assert_int_equal(dave->fingerprints.items[0].octets[31], 0xff);
+    kme_config_free(config);
+}
+
+static void test_rules_that_are_wrong_or_twice_are_refused(void **state)
+{
+    static const char *const alice = "{ id = \"alice\"; }";
+
+    (void)state;
+    assert_refused(alice, "{ id = \"alice\"; fingerprint = \"" HEX32 "00\"; }", 5,
+                   "saes[0].fingerprint is not a SHA-256");
+    assert_refused(alice, "{ id = \"alice\"; fingerprint = ( \"xy\" ); }", 5,
+                   "saes[0].fingerprint[0] is not a SHA-256");
+    assert_refused(alice, "{ id = \"alice\"; san_uri = 5; }", 5,
+                   "saes[0].san_uri is not a list of texts, nor a text");
+    assert_refused(alice, "{ id = \"alice\"; san_uri = ( \"\" ); }", 5,
+                   "saes[0].san_uri[0] is not a text of 1 to");
+    assert_refused(alice,
+                   "{ id = \"x\"; san_dns = \"a.example\"; },"
+                   "{ id = \"y\"; san_dns = \"A.Example\"; }",
+                   5, "saes[1] has a san_dns that is there twice");
+    assert_refused(alice,
+                   "{ id = \"x\"; fingerprint = \"" HEX32 "\"; },"
+                   "{ id = \"y\"; fingerprint = \"" HEX32_COLONS "\"; }",
+                   5, "saes[1] has a fingerprint that is there twice");
+    assert_refused("peer_kme_id =", "peer_cert_fingerprint = 1; peer_kme_id =", 6,
+                   "link.peer_cert_fingerprint is not a list");
+}
+
+#define LINK(kme, port, sae)                                                                       \
+    "{ peer_kme_id = \"" kme "\"; listen = \"127.0.0.1:1003\"; connect = \"127.0.0.1:" port        \
+    "\"; peer_saes = ( \"" sae "\" ); }"
+
+static const char one_link[] = "link = { peer_kme_id = \"kme-b\"; listen = \"127.0.0.1:1003\";\n"
+                               "  connect = \"[::1]:1004\"; peer_saes = ( \"bob\" );\n"
+                               "};";
+
+static void test_there_may_be_many_links(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *config = load_changed(
+        one_link, "links = ( " LINK("kme-b", "1004", "bob") ", " LINK("kme-c", "1005", "eve") " );",
+        &status);
+
+    (void)state;
+    assert_non_null(config);
+    assert_int_equal(config->links.count, 2);
+    assert_string_equal(kme_config_link_of_sae(config, "eve")->peer_kme_id, "kme-c");
+    assert_string_equal(kme_config_link(config, "kme-b")->connect.text, "127.0.0.1:1004");
+    assert_int_equal(kme_config_link(config, "kme-c")->capacity_bits, 8388608);
+    kme_config_free(config);
+}
+
+static void test_links_that_do_not_fit_together_are_refused(void **state)
+{
+    (void)state;
+    assert_refused(one_link, "", 0, "link is missing");
+    assert_refused(one_link, "links = ();", 6, "links is not a list");
+    assert_refused(one_link, "links = ( 7 );", 6, "links[0] is not a group");
+    assert_refused("link = {", "links = ();\nlink = {", 6, "links cannot stand beside link");
+    assert_refused(one_link,
+                   "links = ( " LINK("kme-b", "1", "bob") ",\n" LINK("kme-b", "2", "eve") " );", 7,
+                   "links[1].peer_kme_id = \"kme-b\" is that of another link");
+    assert_refused(one_link,
+                   "links = ( " LINK("kme-b", "1", "bob") ",\n" LINK("kme-c", "2", "bob") " );", 7,
+                   "links[1].peer_saes[0] = \"bob\" is behind 'kme-b', too");
+    assert_refused(one_link, "links = ( " LINK("kme-b", "1", "carol") " );", 6,
+                   "links[0].peer_saes[0] = \"carol\" is in saes, too");
+    assert_refused("( \"bob\" )", "( \"bob\", \"bob\" )", 7,
+                   "link.peer_saes[1] = \"bob\" is there twice");
+}
+
+static void test_a_reload_keeps_the_links_that_run(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *running = load_changed(
+        one_link, "links = ( " LINK("kme-b", "1004", "bob") ", " LINK("kme-c", "1005", "eve") " );",
+        &status);
+    struct kme_config *fresh = load_changed(
+        one_link, "links = ( " LINK("kme-d", "1006", "fay") ", " LINK("kme-c", "1007", "bob") " );",
+        &status);
+
+    (void)state;
+    assert_non_null(running);
+    assert_non_null(fresh);
+    assert_true(kme_config_keep_fixed(fresh, running, NULL));
+    assert_int_equal(fresh->links.count, 2);
+    assert_null(kme_config_link(fresh, "kme-d"));
+    assert_null(kme_config_link_of_sae(fresh, "fay"));
+    assert_null(kme_config_link_of_sae(fresh, "eve"));
+    assert_int_equal(kme_config_link(fresh, "kme-b")->peer_saes.count, 0);
+    assert_string_equal(kme_config_link_of_sae(fresh, "bob")->peer_kme_id, "kme-c");
+    assert_string_equal(kme_config_link(fresh, "kme-c")->connect.text, "127.0.0.1:1005");
+    kme_config_free(running);
+    kme_config_free(fresh);
+}
+
 static void test_a_missing_file_is_refused(void **state)
 {
     struct status status = STATUS_INIT;
@@ -296,6 +417,11 @@ int main(void)
         cmocka_unit_test(test_missing_members_are_refused),
         cmocka_unit_test(test_wrong_values_are_refused_with_their_line),
         cmocka_unit_test(test_values_that_do_not_fit_together_are_refused),
+        cmocka_unit_test(test_an_sae_may_be_known_by_several_rules),
+        cmocka_unit_test(test_rules_that_are_wrong_or_twice_are_refused),
+        cmocka_unit_test(test_there_may_be_many_links),
+        cmocka_unit_test(test_links_that_do_not_fit_together_are_refused),
+        cmocka_unit_test(test_a_reload_keeps_the_links_that_run),
         cmocka_unit_test(test_a_missing_file_is_refused),
         cmocka_unit_test(test_a_reload_keeps_the_store),
         cmocka_unit_test(test_a_reload_keeps_what_needs_a_restart),

@@ -72,7 +72,7 @@ static void start(struct end *end, char *name, char *peer, char *sae, char **pee
     end->config.links.items = end->links;
     end->config.links.count = 1;
     end->config.saes.items = calloc(1, sizeof(struct config_sae));
-    end->config.saes.items[0] = (struct config_sae){sae, sae};
+    end->config.saes.items[0] = (struct config_sae){.id = sae};
     end->config.saes.count = 1;
     end->config.etsi004.compat = strict;
     strcpy(end->config.etsi004.listen.text, "127.0.0.1:1");
