@@ -88,8 +88,9 @@ struct check_run {
     struct check_choices choices;
     struct settings *settings[CHECK_END_COUNT]; /* the stranger's may be NULL */
     const char *values[CHECK_END_COUNT][SETTING_COUNT];
-    struct lab *lab; /* NULL without --lab */
-    void *state;     /* of the table's begin */
+    struct lab *lab;                        /* NULL without --lab */
+    enum lab_kme lab_kmes[CHECK_END_COUNT]; /* whose key server is whose, with --lab */
+    void *state;                            /* of the table's begin */
     int64_t keys_consumed;
     size_t counts[CHECK_RESULT_COUNT];
 };
@@ -110,6 +111,11 @@ bool check_broke(struct check_report *report, const struct status *status);
 /* Says something beside a pass. */
 void check_note(struct check_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* For what the standard leaves open within a check of what it requires: a failure, but with
+ * --required-only a note, and then true. */
+bool check_advise(const struct check_run *run, struct check_report *report, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Recognises a deviation that servers in the field are known for. */
 void check_deviation(struct check_report *report, unsigned number);

@@ -6,6 +6,7 @@
 static const char *const texts[CHECK_DEVIATIONS_MAX] = {
     [1] = "takes POST only",
     [5] = "wants a slash at the end of a path",
+    [6] = "takes key IDs that are bare strings",
     [8] = "refuses unknown JSON members",
     [9] = "spells names of members in its own way",
     [10] = "leaves members of the Status object out, or sends zeros",
@@ -23,6 +24,8 @@ static const char *const texts[CHECK_DEVIATIONS_MAX] = {
     [24] = "does not answer an unknown SAE with 400",
     [25] = "does not answer an SAE that has no right to a key with 401",
     [28] = "its key IDs are not random",
+    [30] = "closes the connection after each answer",
+    [31] = "delivers to the responder later than to the initiator",
 };
 
 const char *check_deviation_text(unsigned number)

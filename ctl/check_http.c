@@ -40,6 +40,21 @@ void answer_free(struct answer *answer)
     buf_free(&answer->body);
 }
 
+/* A member, not the word within an error text, where its quotes are escaped. */
+bool octets_have_keys(const void *octets, size_t length)
+{
+    static const char member[] = "\"key\"";
+    const char *at = octets, *end = at + length;
+
+    while (at != NULL && at < end &&
+           (at = memmem(at, (size_t)(end - at), member, strlen(member))) != NULL) {
+        if (at == (const char *)octets || at[-1] != '\\')
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* The value of the field in the line at `line`, which ends at `end`; NULL when it is another. */
 static const char *value_in(const char *line, const char *end, const char *name)
 {

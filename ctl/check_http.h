@@ -35,6 +35,9 @@ struct answer {
 void answer_init(struct answer *answer);
 void answer_free(struct answer *answer);
 
+/* Whether these octets look like JSON with a member "key". */
+bool octets_have_keys(const void *octets, size_t length);
+
 /* The value of a header field, cut to the size given; false when there is none. */
 bool answer_field(const struct answer *answer, const char *name, char *value, size_t size);
 

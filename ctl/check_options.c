@@ -104,7 +104,8 @@ static const struct {
     {{"bob", LAB_KME_B}, {"alice", LAB_KME_A}}, /* --reverse */
 };
 
-static bool take_lab_end(struct check_options *options, enum check_end end, struct status *status)
+static bool take_lab_end(struct check_options *options, struct check_run *run, enum check_end end,
+                         struct status *status)
 {
     const char *sae = lab_ends[options->reverse][end].sae;
     enum lab_kme kme = lab_ends[options->reverse][end].kme;
@@ -117,6 +118,7 @@ static bool take_lab_end(struct check_options *options, enum check_end end, stru
     snprintf(options->lab_url[end], sizeof(options->lab_url[end]), "%s://localhost:%u",
              streams ? "etsi004" : "https",
              lab_port(&options->lab, kme, streams ? LAB_PORT_004 : LAB_PORT_014));
+    run->lab_kmes[end] = kme;
     values[SETTING_SAE] = sae;
     values[SETTING_KME] = options->lab_url[end];
     values[SETTING_CERT] = options->lab_cert[end];
@@ -133,8 +135,8 @@ static bool take_lab(struct check_options *options, struct check_run *run, struc
         return false;
     run->lab = &options->lab;
     return lab_path(&options->lab, options->lab_ca, status, "pki/ca.pem") &&
-           take_lab_end(options, CHECK_INITIATOR, status) &&
-           take_lab_end(options, CHECK_RESPONDER, status);
+           take_lab_end(options, run, CHECK_INITIATOR, status) &&
+           take_lab_end(options, run, CHECK_RESPONDER, status);
 }
 
 static bool take_end(struct check_run *run, enum check_end end, struct status *status)

@@ -83,10 +83,10 @@ bool check_print_end(struct check_print *print, const struct check_run *run, str
     char *text;
 
     if (print->checks == NULL) {
-        printf("\n%zu checks: %zu passed, %zu failed, %zu skipped\n"
+        printf("\n%zu check%s: %zu passed, %zu failed, %zu skipped\n"
                "%" PRId64 " keys were consumed\n",
-               total(run), run->counts[CHECK_PASSED], run->counts[CHECK_FAILED],
-               run->counts[CHECK_SKIPPED], run->keys_consumed);
+               total(run), total(run) == 1 ? "" : "s", run->counts[CHECK_PASSED],
+               run->counts[CHECK_FAILED], run->counts[CHECK_SKIPPED], run->keys_consumed);
         return true;
     }
     whole = json_pack("{s:s, s:o, s:o, s:{s:I, s:I, s:I, s:I}, s:I}", "api", run->table->api_text,

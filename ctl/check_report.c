@@ -51,6 +51,17 @@ void check_note(struct check_report *report, const char *format, ...)
     va_end(args);
 }
 
+bool check_advise(const struct check_run *run, struct check_report *report, const char *format, ...)
+{
+    bool failed = !run->choices.required_only;
+    va_list args;
+
+    va_start(args, format);
+    say(report, failed ? CHECK_FAILED : CHECK_PASSED, format, args);
+    va_end(args);
+    return !failed;
+}
+
 void check_deviation(struct check_report *report, unsigned number)
 {
     report->deviations |= UINT64_C(1) << number;

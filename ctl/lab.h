@@ -100,4 +100,10 @@ bool lab_kme_start(struct lab *lab, enum lab_kme kme, struct status *status);
  * nothing that is not the key server of this lab. Clears the process ID and writes lab.env. */
 bool lab_kme_stop(struct lab *lab, enum lab_kme kme, struct status *status);
 
+/* Ends one with SIGKILL, as a crash does, and waits until it is gone. */
+bool lab_kme_kill(struct lab *lab, enum lab_kme kme, struct status *status);
+
+/* Waits until both key servers have keys, at most 15 s. */
+bool lab_wait_for_keys(struct lab *lab, struct status *status);
+
 #endif

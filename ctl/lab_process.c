@@ -174,3 +174,16 @@ bool lab_kme_stop(struct lab *lab, enum lab_kme kme, struct status *status)
     remove_pid(lab, kme);
     return lab_write_env(lab, status);
 }
+
+bool lab_kme_kill(struct lab *lab, enum lab_kme kme, struct status *status)
+{
+    if (lab_kme_running(lab, kme)) {
+        kill(lab->pids[kme], SIGKILL);
+        if (!wait_until_gone(lab, kme, KILL_WAIT_MS))
+            return status_fail(status, OUTCOME_INTERNAL, "%s (PID %ld) cannot be ended",
+                               lab_kme_name(kme), (long)lab->pids[kme]);
+        waitpid(lab->pids[kme], NULL, WNOHANG);
+    }
+    remove_pid(lab, kme);
+    return lab_write_env(lab, status);
+}

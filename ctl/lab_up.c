@@ -64,7 +64,7 @@ static bool keys_flow(struct lab *lab, enum lab_kme kme, struct lab_kme_state *s
     return state->healthy && state->available_bits > 0;
 }
 
-static bool wait_for_keys(struct lab *lab, struct status *status)
+bool lab_wait_for_keys(struct lab *lab, struct status *status)
 {
     struct deadline deadline = deadline_in_ms(UP_LIMIT_MS);
     struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
@@ -99,7 +99,7 @@ static bool start_missing(struct lab *lab, struct start *starts, struct status *
             return false;
         starts[kme].ours = true;
     }
-    return wait_for_keys(lab, status);
+    return lab_wait_for_keys(lab, status);
 }
 
 static void give_up(struct lab *lab, const struct start *starts)
