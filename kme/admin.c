@@ -5,22 +5,28 @@
 
 #include <openssl/crypto.h>
 
+#include "base/deadline.h"
 #include "kme/config.h"
 #include "kme/http_server.h"
 #include "kme/journal.h"
 #include "kme/link.h"
+#include "kme/local_request.h"
 #include "kme/metrics.h"
 #include "kme/misbehave.h"
 #include "kme/misbehave_page.h"
+#include "kme/overview.h"
+#include "kme/page.h"
 #include "kme/state004.h"
 #include "kme/store.h"
 
-enum { BODY_MAX_BYTES = 1048576, REQUEST_BODY_MAX_BYTES = 4096 };
+enum { BODY_MAX_BYTES = 2097152, HEALTH_MAX_BYTES = 65536, REQUEST_BODY_MAX_BYTES = 4096 };
 
 struct admin {
     const struct env *env;
     const struct peers *peers;
     struct http_server *server;
+    int64_t started_ns;
+    struct page page;
 };
 
 static int put_health(const struct admin *admin, struct buf *body)
@@ -60,21 +66,73 @@ static int put_metrics(const struct admin *admin, struct buf *body)
     return 200;
 }
 
-static const struct {
+static int put_state(const struct admin *admin, struct buf *body)
+{
+    struct overview_health health;
+    struct buf reasons;
+
+    buf_init(&reasons, HEALTH_MAX_BYTES);
+    health.ok = put_health(admin, &reasons) == 200;
+    health.reasons = &reasons;
+    overview_put(admin->env, admin->peers, &health, admin->started_ns, body);
+    buf_free(&reasons);
+    return 200;
+}
+
+static int put_page(const struct admin *admin, struct buf *body)
+{
+    buf_put(body, admin->page.html.data, admin->page.html.length);
+    return 200;
+}
+
+static const struct page_row {
     const char *path;
     const char *content_type;
+    bool for_browsers; /* so that a page of others must not get it by a name of theirs */
     int (*put)(const struct admin *admin, struct buf *body);
-} pages[] = {
-    {"/healthz", "text/plain; charset=utf-8", put_health},
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", put_metrics},
+} rows[] = {
+    {"/healthz", "text/plain; charset=utf-8", false, put_health},
+    {"/", "text/html; charset=utf-8", true, put_page},
+    {"/state.json", "application/json", true, put_state},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", false, put_metrics},
 };
+
+static const struct page_row *find_row(const char *target)
+{
+    size_t length = strcspn(target, "?");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strlen(rows[i].path) == length && memcmp(rows[i].path, target, length) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static void put_row(const struct admin *admin, const struct page_row *row,
+                    const struct http_request *request, struct http_answer *answer,
+                    struct buf *body)
+{
+    const char *why;
+
+    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+        answer->code = 405;
+        answer->extra = "Allow: GET, HEAD\r\n";
+    } else if (row->for_browsers &&
+               !local_request_check(request, &admin->env->config->admin.listen, &why)) {
+        answer->code = 403;
+        buf_put_format(body, "%s\n", why);
+    } else {
+        answer->content_type = row->content_type;
+        answer->extra = admin->page.headers;
+        answer->code = row->put(admin, body);
+    }
+}
 
 static void handle(void *arg, struct http_exchange *exchange)
 {
     const struct admin *admin = arg;
     const struct http_request *request = http_exchange_request(exchange);
+    const struct page_row *row = find_row(request->target);
     struct http_answer answer = {404, "text/plain; charset=utf-8", "", NULL};
-    size_t length = strcspn(request->target, "?");
     struct buf body;
 
     if (strcmp(request->target, misbehave_page_path) == 0) {
@@ -82,17 +140,8 @@ static void handle(void *arg, struct http_exchange *exchange)
         return;
     }
     buf_init(&body, BODY_MAX_BYTES);
-    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-        if (strlen(pages[i].path) != length || memcmp(pages[i].path, request->target, length) != 0)
-            continue;
-        if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
-            answer.code = 405;
-            answer.extra = "Allow: GET, HEAD\r\n";
-            continue;
-        }
-        answer.content_type = pages[i].content_type;
-        answer.code = pages[i].put(admin, &body);
-    }
+    if (row != NULL)
+        put_row(admin, row, request, &answer, &body);
     if (body.failed)
         answer.code = 503;
     else
@@ -127,9 +176,12 @@ struct admin *admin_new(const struct env *env, const struct peers *peers, struct
     }
     admin->env = env;
     admin->peers = peers;
-    admin->server = http_server_new(env, &env->config->admin.listen, &http_service, admin, status);
+    admin->started_ns = monotonic_ns();
+    if (page_make(&admin->page, env, status))
+        admin->server =
+            http_server_new(env, &env->config->admin.listen, &http_service, admin, status);
     if (admin->server == NULL) {
-        OPENSSL_free(admin);
+        admin_free(admin);
         return NULL;
     }
     return admin;
@@ -140,5 +192,6 @@ void admin_free(struct admin *admin)
     if (admin == NULL)
         return;
     http_server_free(admin->server);
+    page_free(&admin->page);
     OPENSSL_free(admin);
 }

@@ -29,9 +29,13 @@ enum {
 const char *call004_caller(const struct call004 *call)
 {
     const struct connection004 *connection = call->connection;
+    const struct env *env = connection->service->env;
     char why[SAE_RULES_WHY_BYTES];
+    const char *sae = sae_rules_find(env->config, connection->identity, why);
 
-    return sae_rules_find(connection->service->env->config, connection->identity, why);
+    if (sae != NULL)
+        metrics_saw_sae(env->metrics, sae, call->since_ns);
+    return sae;
 }
 
 struct stream004 *call004_stream(const struct call004 *call, const struct key_id *id)

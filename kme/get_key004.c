@@ -94,6 +94,7 @@ static void deliver(struct call004 *call, struct stream004 *stream, struct posit
         window004_deliver_and_keep(&stream->window, position);
     else
         window004_deliver(&stream->window, position);
+    stream->delivered++;
     count_rate(stream, monotonic_ns());
     stream->streams->peer->counters.lost_bits[LOSS_DISPLACED] += stream->window.wiped_bits;
     stream->window.wiped_bits = 0;

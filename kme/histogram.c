@@ -30,6 +30,13 @@ void histogram_add(struct histogram *histogram, int64_t duration_ns)
     histogram->sum_ns += (uint64_t)duration_ns;
 }
 
+void histogram_merge(struct histogram *histogram, const struct histogram *more)
+{
+    for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        histogram->counts[i] += more->counts[i];
+    histogram->sum_ns += more->sum_ns;
+}
+
 uint64_t histogram_count(const struct histogram *histogram)
 {
     uint64_t count = 0;

@@ -19,6 +19,9 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, int64_t duration_ns);
 
+/* Adds what is in another one. */
+void histogram_merge(struct histogram *histogram, const struct histogram *more);
+
 uint64_t histogram_count(const struct histogram *histogram);
 
 /* An upper bound of the time that `per_mille` of 1000 stayed below, as exact as the buckets are;

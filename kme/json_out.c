@@ -125,6 +125,12 @@ void json_out_number(struct json_out *out, const char *name, int64_t value)
     buf_put_format(out->buf, "%" PRId64, value);
 }
 
+void json_out_raw(struct json_out *out, const char *name, const char *json)
+{
+    begin(out, name);
+    buf_put_text(out->buf, json);
+}
+
 void json_out_bool(struct json_out *out, const char *name, bool value)
 {
     begin(out, name);

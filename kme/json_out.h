@@ -27,6 +27,8 @@ void json_out_array_end(struct json_out *out);
 /* NULL is written as null. */
 void json_out_text(struct json_out *out, const char *name, const char *text);
 void json_out_number(struct json_out *out, const char *name, int64_t value);
+/* JSON that somebody else has written. */
+void json_out_raw(struct json_out *out, const char *name, const char *json);
 void json_out_bool(struct json_out *out, const char *name, bool value);
 
 #endif

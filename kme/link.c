@@ -48,6 +48,7 @@ struct link {
     struct event *redial, *heartbeat, *acknowledge, *flush, *quantum_tick;
     int redial_ms;
     bool told_failure;
+    int64_t since_ns; /* up, or down */
     struct quantum_sim sim;
     TAILQ_HEAD(, connection) connections;
     size_t connection_count;
@@ -96,9 +97,10 @@ static void note(const struct link *link, enum journal_event event, const char *
     journal_note(link->env->journal, &entry);
 }
 
-static void note_down(const struct link *link, const char *reason)
+static void note_down(struct link *link, const char *reason)
 {
     log_line(link->env->log, LOG_LEVEL_WARN, "link to '%s' is down", link->peer->kme_id);
+    link->since_ns = monotonic_ns();
     note(link, JOURNAL_LINK_DOWN, reason[0] != '\0' ? reason : "closed by the other side");
 }
 
@@ -166,6 +168,7 @@ static void on_session_up(void *arg, bool resumed)
     log_line(link->env->log, LOG_LEVEL_INFO,
              "link to '%s' is up, %s; the quantum channel is SIMULATED", link->peer->kme_id,
              resumed ? "resumed" : "from the beginning");
+    link->since_ns = monotonic_ns();
     note(link, JOURNAL_LINK_UP, NULL);
     if (link->streams != NULL)
         link->streams->up(link->streams_arg, resumed);
@@ -412,6 +415,7 @@ struct link *link_new(const struct env *env, struct peer *peer, struct status *s
     link->env = env;
     link->peer = peer;
     link->redial_ms = REDIAL_FIRST_MS;
+    link->since_ns = monotonic_ns();
     TAILQ_INIT(&link->connections);
     if (!set_up(link, status)) {
         link_free(link);
@@ -457,6 +461,16 @@ void link_on_streams(struct link *link, const struct link_streams *streams, void
 bool link_is_up(const struct link *link)
 {
     return link_session_is_up(link->session);
+}
+
+int64_t link_since_ns(const struct link *link)
+{
+    return link->since_ns;
+}
+
+size_t link_capacity_blocks(const struct link *link)
+{
+    return link_session_capacity_blocks(link->session);
 }
 
 bool link_has_room(const struct link *link, size_t count)

@@ -33,6 +33,12 @@ void link_on_assigned(struct link *link, link_assigned assigned, void *arg);
 
 bool link_is_up(const struct link *link);
 
+/* Since when it is up, or down. */
+int64_t link_since_ns(const struct link *link);
+
+/* What the stores of both ends take. */
+size_t link_capacity_blocks(const struct link *link);
+
 /* Whether so many more assignments can be told to the peer now. */
 bool link_has_room(const struct link *link, size_t count);
 

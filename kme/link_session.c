@@ -346,14 +346,18 @@ bool link_session_take(struct link_session *session, const struct frame *frame, 
                        (unsigned)frame->type);
 }
 
+size_t link_session_capacity_blocks(const struct link_session *session)
+{
+    uint64_t capacity = own_capacity_blocks(session), peers = session->peer_capacity_blocks;
+
+    return (size_t)(peers > 0 && peers < capacity ? peers : capacity);
+}
+
 size_t link_session_room_blocks(const struct link_session *session)
 {
-    uint64_t capacity = own_capacity_blocks(session);
-    size_t used = unassigned_blocks(session);
+    size_t capacity = link_session_capacity_blocks(session), used = unassigned_blocks(session);
 
-    if (capacity > session->peer_capacity_blocks)
-        capacity = session->peer_capacity_blocks;
-    return used >= capacity ? 0 : (size_t)capacity - used;
+    return used >= capacity ? 0 : capacity - used;
 }
 
 bool link_session_send_blocks(struct link_session *session, struct frame_blocks *blocks,

@@ -58,6 +58,9 @@ bool link_session_take(struct link_session *session, const struct frame *frame, 
 void link_session_put_ack(struct link_session *session, struct buf *out);
 bool link_session_owes_ack(const struct link_session *session);
 
+/* What the stores of both ends take: the smaller, as far as the peer has told. */
+size_t link_session_capacity_blocks(const struct link_session *session);
+
 /* Source, while up: blocks that the capacities of both ends still take, by owner. */
 size_t link_session_room_blocks(const struct link_session *session);
 

@@ -40,6 +40,16 @@ const char *metrics_call004_name(enum metric_call004 call)
     return call004_names[call];
 }
 
+const char *metrics_method_name(enum metric_method method)
+{
+    return method_names[method];
+}
+
+const char *metrics_loss_name(enum metric_loss reason)
+{
+    return loss_names[reason];
+}
+
 static const char *const hold_names[HOLD_COUNT] = {"no", "yes"};
 
 static struct metrics_sae *find_sae(struct metrics *metrics, const char *sae)
@@ -84,6 +94,14 @@ void metrics_count_keys(struct metrics *metrics, enum metric_api api, const char
 
     if (found != NULL)
         found->delivered[api][role] += count;
+}
+
+void metrics_saw_sae(struct metrics *metrics, const char *sae, int64_t now_ns)
+{
+    struct metrics_sae *found = find_sae(metrics, sae);
+
+    if (found != NULL)
+        found->seen_ns = now_ns;
 }
 
 /* A label value, quoted as the format asks. */

@@ -59,6 +59,7 @@ enum metric_reload { RELOAD_DONE, RELOAD_REFUSED, RELOAD_COUNT };
 struct metrics_sae {
     char *sae;
     uint64_t delivered[API_COUNT][ROLE_COUNT];
+    int64_t seen_ns; /* its last request; 0: never */
 };
 
 /* Counters of one link. */
@@ -86,10 +87,15 @@ void metrics_free(struct metrics *metrics);
 void metrics_count_keys(struct metrics *metrics, enum metric_api api, const char *sae,
                         enum metric_role role, size_t count);
 
+/* A request of this SAE came in. */
+void metrics_saw_sae(struct metrics *metrics, const char *sae, int64_t now_ns);
+
 /* What came of a call of ETSI 004, as the metrics call it: an enum etsi004_outcome, or one of
  * OUTCOME004_*. */
 const char *metrics_outcome004_name(unsigned outcome);
 const char *metrics_call004_name(enum metric_call004 call);
+const char *metrics_method_name(enum metric_method method);
+const char *metrics_loss_name(enum metric_loss reason);
 
 /* A link as it is now. */
 struct metrics_link {

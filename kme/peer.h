@@ -9,10 +9,12 @@
 #include "kme/config.h"
 #include "kme/env.h"
 #include "kme/metrics.h"
+#include "kme/rate_meter.h"
 
 struct peer {
     char *kme_id;
     struct metrics_peer counters;
+    struct rate_meter rate; /* of generated_bits */
     struct store *store;
     struct link *link;
     struct streams004 *streams;

@@ -76,6 +76,7 @@ void peers_tick(struct peers *peers)
         struct peer *peer = &peers->items[i];
 
         peer->counters.lost_bits[LOSS_EXPIRED] += store_expire(peer->store, now_ns);
+        rate_meter_sample(&peer->rate, now_ns, peer->counters.generated_bits);
         streams004_tick(peer->streams);
     }
     burnt004_expire(&peers->catalogue.burnt,

@@ -250,8 +250,10 @@ static void handle(void *arg, struct http_exchange *exchange)
         refuse_other(service, exchange, &error, extra);
     } else if (!find_route(&call, extra, sizeof(extra), &error)) {
         refuse_other(service, exchange, &error, extra);
-    } else if (!misbehave014_takes(&call)) {
-        call014_run(&call);
+    } else {
+        metrics_saw_sae(service->env->metrics, call.caller, http_exchange_since_ns(exchange));
+        if (!misbehave014_takes(&call))
+            call014_run(&call);
     }
 }
 

@@ -138,7 +138,7 @@ struct stream004 *stream004_new(struct streams004 *streams, const struct frame_s
     }
     stream->state = ours ? STATE004_LOCAL_ONLY : STATE004_PEER_ONLY;
     stream->oldest_ns = INT64_MAX;
-    stream->used_ns = monotonic_ns();
+    stream->opened_ns = stream->used_ns = monotonic_ns();
     window004_init(&stream->window, (uint32_t)streams->env->config->limits.stream_window_chunks);
     stream->opener = ours ? catalogue004_opener(streams->catalogue, stream->local) : NULL;
     if (stream->opener != NULL)

@@ -50,8 +50,10 @@ struct stream004 {
     const char *local, *peer;         /* SAE IDs */
     const char *source, *destination; /* as the SAE that opened first has them */
     struct window004 window;
-    int64_t oldest_ns; /* no chunk is held since before this */
-    int64_t used_ns;   /* when an SAE or the peer last did something to it */
+    int64_t oldest_ns;  /* no chunk is held since before this */
+    int64_t opened_ns;  /* known here since then */
+    uint64_t delivered; /* positions, at this end */
+    int64_t used_ns;    /* when an SAE or the peer last did something to it */
     int64_t next_delivery_ns;
     struct opener004 *opener;
     struct attachment004 *attachment; /* NULL when its connection is gone */
@@ -68,7 +70,8 @@ struct streams004 {
     const struct env *env;
     struct catalogue004 *catalogue;
     struct peer *peer;
-    TAILQ_HEAD(, stream004) all, wishing;
+    TAILQ_HEAD(stream004_list, stream004) all; /* the newest last */
+    TAILQ_HEAD(, stream004) wishing;
     uint64_t openings; /* by SAEs of this end */
     int64_t min_bps;   /* granted to all streams together */
 };

@@ -333,7 +333,7 @@ class Admin(Case):
     def test_other_paths_and_methods_are_refused(self):
         sites = self.sites()
         port = int(sites.kme_a_admin.rsplit(":", 1)[1])
-        for method, path, code in (("GET", "/", 404), ("GET", "/metricsx", 404),
+        for method, path, code in (("GET", "/nothing", 404), ("GET", "/", 403), ("GET", "/metricsx", 404),
                                    ("POST", "/metrics", 405), ("GET", "/healthz?x", 200)):
             with socket.create_connection(("127.0.0.1", port), harness.LIMIT_S) as connection:
                 text = f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n"
