@@ -50,7 +50,7 @@ static bool absent_peer(struct scene004 *scene, struct status *status)
         wanted |= 1u << ETSI004_SUCCESS;
     }
     return line004_get_key(line, &id, 0, &reply, status) &&
-           expect_any(&reply, wanted, "GET_KEY without a peer", status);
+           expect_one_of(&reply, wanted, "GET_KEY without a peer", status);
 }
 
 CHECK004(check004_absent_peer, absent_peer)

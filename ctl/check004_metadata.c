@@ -125,8 +125,8 @@ static bool room_is_kept(struct scene004 *scene, struct status *status)
         return false;
     for (uint32_t room = ROOM_FIRST; room <= ROOM_MAX; room += ROOM_STEP) {
         if (!line004_get_key_room(pair.lines[END_RESPONDER], &pair.id, 0, room, &reply, status) ||
-            !expect_any(&reply, EITHER(ETSI004_SUCCESS, ETSI004_METADATA_TOO_SMALL), "GET_KEY",
-                        status))
+            !expect_one_of(&reply, EITHER(ETSI004_SUCCESS, ETSI004_METADATA_TOO_SMALL), "GET_KEY",
+                           status))
             return false;
         if (reply.outcome != ETSI004_SUCCESS)
             continue;

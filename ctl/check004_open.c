@@ -171,8 +171,8 @@ static bool is_kept_out(struct scene004 *scene, const struct etsi004_open *open,
         return ask(scene, END_STRANGER, open, &reply, status) &&
                expect_outcome(&reply, ETSI004_IN_USE, "OPEN_CONNECT of a third party", status);
     return !ask(scene, END_STRANGER, open, &reply, &failure) ||
-           expect_any(&reply, EITHER(ETSI004_IN_USE, ETSI004_NO_QKD_CONNECTION),
-                      "OPEN_CONNECT of a third party", status);
+           expect_one_of(&reply, EITHER(ETSI004_IN_USE, ETSI004_NO_QKD_CONNECTION),
+                         "OPEN_CONNECT of a third party", status);
 }
 
 static bool stranger_open(struct scene004 *scene, struct status *status)
@@ -236,8 +236,8 @@ static bool other_uris(struct scene004 *scene, struct status *status)
     snprintf(open.source, sizeof(open.source), "check://nobody.invalid");
     snprintf(open.destination, sizeof(open.destination), "check://elsewhere.invalid");
     if (!ask(scene, END_RESPONDER, &open, &reply, status) ||
-        !expect_any(&reply, EITHER(ETSI004_IN_USE, ETSI004_NO_QKD_CONNECTION),
-                    "OPEN_CONNECT with other URIs", status))
+        !expect_one_of(&reply, EITHER(ETSI004_IN_USE, ETSI004_NO_QKD_CONNECTION),
+                       "OPEN_CONNECT with other URIs", status))
         return false;
     open = scene004_wish(scene, END_RESPONDER);
     open.stream_id = id;
@@ -357,8 +357,8 @@ static bool burnt_id(struct scene004 *scene, struct status *status)
         return false;
     if (scene004_is_qubip(scene)) {
         scene004_note(scene, "qubip: a closed ID can be opened again");
-        return expect_any(&reply, EITHER(ETSI004_SUCCESS, ETSI004_IN_USE),
-                          "OPEN_CONNECT of a closed ID", status);
+        return expect_one_of(&reply, EITHER(ETSI004_SUCCESS, ETSI004_IN_USE),
+                             "OPEN_CONNECT of a closed ID", status);
     }
     return expect_outcome(&reply, ETSI004_IN_USE, "OPEN_CONNECT of a closed ID", status);
 }

@@ -239,7 +239,7 @@ static bool is_refused_at_once(struct scene004 *scene, uint8_t service, const vo
     ok = line004_send(line, &octets, status);
     buf_free(&octets);
     if (!ok || line004_read(line, (enum etsi004_service)service, &reply, &failure))
-        return ok && expect_any(&reply, ~(1u << ETSI004_SUCCESS), what, status) &&
+        return ok && expect_one_of(&reply, ~(1u << ETSI004_SUCCESS), what, status) &&
                expect_at_once(&reply, timeout_ms, what, status);
     return failure.outcome != OUTCOME_TIMEOUT ||
            status_fail(status, OUTCOME_KME,
@@ -317,7 +317,7 @@ static bool w2_complete(struct scene004 *scene, struct status *status)
     memcpy(open.source, "nowhere", sizeof("nowhere"));
     return line != NULL && new_stream_id(&unknown, status) &&
            line004_open(line, &open, &reply, status) &&
-           expect_any(&reply, ~(1u << ETSI004_SUCCESS), "OPEN_CONNECT without a URI", status) &&
+           expect_one_of(&reply, ~(1u << ETSI004_SUCCESS), "OPEN_CONNECT without a URI", status) &&
            has_bytes(&reply, sizeof(uint32_t) + W2_TERMS_EMPTY_BYTES, "a refused OPEN_CONNECT",
                      status) &&
            line004_get_key(line, &unknown, 7, &reply, status) &&

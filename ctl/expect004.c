@@ -36,8 +36,8 @@ static void wanted_text(unsigned wanted, char text[static WANTED_TEXT_BYTES])
     }
 }
 
-bool expect_any(const struct reply004 *reply, unsigned wanted, const char *what,
-                struct status *status)
+bool expect_one_of(const struct reply004 *reply, unsigned wanted, const char *what,
+                   struct status *status)
 {
     char text[WANTED_TEXT_BYTES];
 
@@ -50,7 +50,8 @@ bool expect_any(const struct reply004 *reply, unsigned wanted, const char *what,
 
 bool expect_open(const struct reply004 *reply, const char *what, struct status *status)
 {
-    if (!expect_any(reply, EITHER(ETSI004_SUCCESS, ETSI004_PEER_NOT_YET_CONNECTED), what, status))
+    if (!expect_one_of(reply, EITHER(ETSI004_SUCCESS, ETSI004_PEER_NOT_YET_CONNECTED), what,
+                       status))
         return false;
     return !key_id_is_zero(&reply->stream_id) ||
            status_fail(status, OUTCOME_KME, "%s: the stream has the ID of zeros", what);
@@ -97,5 +98,5 @@ bool expect_no_key(struct line004 *line, const struct key_id *id, uint32_t index
     struct reply004 reply;
 
     return line004_get_key(line, id, index, &reply, status) &&
-           expect_any(&reply, wanted, what, status);
+           expect_one_of(&reply, wanted, what, status);
 }

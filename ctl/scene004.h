@@ -168,8 +168,8 @@ bool expect_outcome(const struct reply004 *reply, enum etsi004_outcome wanted, c
                     struct status *status);
 
 /* `wanted` has bit 1 << OUTCOME for each that will do. */
-bool expect_any(const struct reply004 *reply, unsigned wanted, const char *what,
-                struct status *status);
+bool expect_one_of(const struct reply004 *reply, unsigned wanted, const char *what,
+                   struct status *status);
 
 /* Success, or "peer not connected yet": the stream is open at this end. */
 bool expect_open(const struct reply004 *reply, const char *what, struct status *status);

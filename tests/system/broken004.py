@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 
 from etsi004 import CLOSE, GET_KEY, OPEN_CONNECT, SUCCESS
 
@@ -92,8 +93,9 @@ class Answer(Exception):
 
 class Sound:
     """No defect. `verify` is whether clients need a certificate of the laboratory's,
-    `whole_reads` whether a request must come in one piece."""
-    verify, whole_reads = True, False
+    `whole_reads` whether a request must come in one piece, `believes_lengths` whether any length
+    in a header is waited for."""
+    verify, whole_reads, believes_lengths = True, False, False
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -212,7 +214,8 @@ class Connection:
 
     def _request(self, frame):
         if isinstance(frame, bytes):
-            self.far.send(frame)
+            if not self.defect.believes_lengths:
+                self.far.send(frame)
             return
         try:
             changed = self.defect.request(self, frame)
@@ -527,4 +530,54 @@ class NeverTellsThatNobodyIsThere(Sound):
     def answer(self, connection, asked, frame):
         if has_terms(frame) and frame.status == 1:
             return frame.with_number(0, SUCCESS)
+        return frame
+
+
+class WaitsForGigabytes(Sound):
+    """Believes any payload length and waits for so much."""
+    believes_lengths = True
+
+
+class SecondGetsItsOwnQos(Sound):
+    """Who joins a stream is told what it asked for itself."""
+
+    def answer(self, connection, asked, frame):
+        if not has_terms(frame) or asked.ksid == bytes(16) or frame.status != SUCCESS:
+            return frame
+        return frame.with_number(4 + QOS["ttl"], asked.number(qos_at(asked) + QOS["ttl"]))
+
+
+class AgeIsTheTimeOfDay(Sound):
+    """Metadata has the milliseconds since 1970 for an age."""
+
+    def answer(self, connection, asked, frame):
+        end = KEY + frame.number(KEY_LENGTH) if is_key(frame) else 0
+        if end == 0 or frame.number(end) == 0 or asked.number(ROOM) < 100:
+            return frame
+        metadata = b'{"age": %d, "hops": 0}' % (time.time() * 1000)
+        return frame.with_payload(frame.payload[:end] + struct.pack(">I", len(metadata)) + metadata)
+
+
+class CloseAlwaysSucceeds(Sound):
+    """Status 0 for a CLOSE of what is closed."""
+
+    def answer(self, connection, asked, frame):
+        return frame.with_payload(bytes(4)) if frame.service == CLOSE + 1 else frame
+
+
+class NoKeyInsteadOfTimeout(Sound):
+    """Says at the Timeout that there is not enough key."""
+
+    def answer(self, connection, asked, frame):
+        late = asked.service == GET_KEY and frame.status == 6
+        return frame.with_number(0, 2) if late else frame
+
+
+class OpensAgainWhatIsInUse(Sound):
+    """Whoever opens a stream that both have opened joins it, too."""
+
+    def answer(self, connection, asked, frame):
+        if asked.service == OPEN_CONNECT and frame.status == 5 and connection.sae == "bob":
+            qos = asked.payload[qos_at(asked):-16]
+            return frame.with_payload(struct.pack(">I", SUCCESS) + qos + asked.ksid)
         return frame

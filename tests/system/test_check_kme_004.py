@@ -128,7 +128,6 @@ class Broken(unittest.TestCase):
             broken004.OneBufferForAllStreams: {"S04.22b"},
             broken004.DeliversTwice: {"S04.23"},
             broken004.IgnoresIndex: {"S04.23", "S04.24a", "S04.24b", "S04.31a", "S04.38"},
-            broken004.KeyOfNoStream: {"S04.20a"},
             broken004.OtherOctetsAtOneEnd: {"S04.22a", "S04.24a", "S04.26b", "S04.30", "S04.33"},
         })
 
@@ -137,27 +136,46 @@ class Broken(unittest.TestCase):
             broken004.IgnoresChunkSize: {"S04.21"},
             broken004.IgnoresMaxBps: {"S04.36a"},
             broken004.IgnoresTtl: {"S04.31a", "S04.31b"},
+            broken004.SecondGetsItsOwnQos: {"S04.09"},
+        })
+
+    def test_defects_of_metadata_and_statuses(self):
+        self.assert_fail({
             broken004.MetadataOverRoom: {"S04.26b", "S04.28"},
-            broken004.NeverTellsThatNobodyIsThere: {"S04.12a"},
+            broken004.AgeIsTheTimeOfDay: {"S04.27"},
+            broken004.KeyOfNoStream: {"S04.20a"},
+            broken004.NoKeyInsteadOfTimeout: {"S04.25b"},
         })
 
     def test_defects_of_the_wire(self):
         self.assert_fail({
             broken004.WrongService: {"S04.01"},
             broken004.WrongVersion: {"S04.01"},
-            broken004.WrongLength: READS,
             broken004.HangsOnMalformed: {"S04.05"},
             broken004.IgnoresUnknownServices: {"S04.04a"},
+        })
+
+    def test_defects_of_lengths(self):
+        self.assert_fail({
+            broken004.WrongLength: READS,
+            broken004.WaitsForGigabytes: {"S04.03"},
             broken004.NeedsWholeRequests: {"S04.02"},
         })
 
-    def test_defects_of_streams_and_identities(self):
+    def test_defects_of_streams(self):
         self.assert_fail({
+            broken004.NeverTellsThatNobodyIsThere: {"S04.12a"},
+            broken004.OpensAgainWhatIsInUse: {"S04.10a", "S04.11b"},
+            broken004.CloseAlwaysSucceeds: {"S04.29", "S04.34b"},
             broken004.ReusesIds: {"S04.32"},
+        })
+
+    def test_defects_of_connections_and_identities(self):
+        self.assert_fail({
+            broken004.StreamsEndWithTheirConnection: {"S04.33"},
             broken004.OneAtATime: {"S04.35a"},
             broken004.AsksNobodysName: {"S04.10b", "S04.34b"},
             broken004.AsksForNoCertificate: {"S04.10b", "S04.34a", "S04.34b"},
-            broken004.StreamsEndWithTheirConnection: {"S04.33"},
         })
 
 
