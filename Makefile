@@ -4,6 +4,7 @@
 #   make test    sets up, builds (twice: plain and with sanitizers), runs every test
 #   make bench   sets up, builds, measures
 #   make bench-kme   requests and keys per second of the key server, by kind of store
+#   make soak        an hour of mixed load: does anything grow? (MINUTES=minutes)
 #   make         sets up and builds
 #   make fuzz    every parser under libFuzzer, a minute each (FUZZ_S=seconds)
 #   make clean   removes build/ (the OpenSSL that was built stays in the user's cache)
@@ -12,7 +13,7 @@
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup demo test test-asan bench bench-kme fuzz lint clean
+.PHONY: build setup demo test test-asan bench bench-kme soak fuzz lint clean
 
 build: setup
 	@scripts/build.sh build
@@ -39,6 +40,10 @@ bench: build
 
 bench-kme: build
 	@env -u LD_LIBRARY_PATH bench/kme.py
+
+MINUTES ?= 60
+soak: build
+	@env -u LD_LIBRARY_PATH bench/soak.py --minutes $(MINUTES)
 
 fuzz: setup
 	@scripts/fuzz.sh build/fuzz
