@@ -10,9 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ctl/options.h"
 #include "net/http.h"
 
-enum { REQUEST_MAX_BYTES = 1024, READ_CHUNK_BYTES = 16384 };
+enum { REQUEST_MAX_BYTES = 8192, READ_CHUNK_BYTES = 16384 };
 
 static bool wait_for(int fd, short events, const struct deadline *deadline, struct status *status)
 {
@@ -89,8 +90,9 @@ static bool receive(int fd, struct http_response *response, struct buf *input,
     return true;
 }
 
-bool admin_get(unsigned port, const char *path, const struct deadline *deadline, int *code,
-               struct buf *body, struct status *status)
+/* `json` is NULL for a GET. */
+static bool ask(unsigned port, const char *path, const struct buf *json,
+                const struct deadline *deadline, int *code, struct buf *body, struct status *status)
 {
     struct http_response response;
     struct buf request, input;
@@ -101,7 +103,7 @@ bool admin_get(unsigned port, const char *path, const struct deadline *deadline,
     buf_init(&input, ADMIN_BODY_MAX_BYTES);
     http_response_init(&response, ADMIN_BODY_MAX_BYTES);
     snprintf(port_text, sizeof(port_text), "%u", port);
-    http_put_request(&request, "127.0.0.1", port_text, path, NULL);
+    http_put_request(&request, "127.0.0.1", port_text, path, json);
     fd = connect_loopback(port, deadline, status);
     if (fd >= 0 && send_all(fd, &request, deadline, status) &&
         receive(fd, &response, &input, deadline, status)) {
@@ -116,4 +118,33 @@ bool admin_get(unsigned port, const char *path, const struct deadline *deadline,
     if (status->outcome != OUTCOME_OK)
         return status_prefix(status, "http://127.0.0.1:%u%s", port, path);
     return true;
+}
+
+bool admin_get(unsigned port, const char *path, const struct deadline *deadline, int *code,
+               struct buf *body, struct status *status)
+{
+    return ask(port, path, NULL, deadline, code, body, status);
+}
+
+bool admin_post(unsigned port, const char *path, const struct buf *json,
+                const struct deadline *deadline, int *code, struct buf *body, struct status *status)
+{
+    return ask(port, path, json, deadline, code, body, status);
+}
+
+bool admin_port_parse(const char *url, unsigned *port, struct status *status)
+{
+    static const char *const starts[] = {"http://127.0.0.1:", "http://localhost:"};
+    int64_t number;
+
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        size_t length = strlen(starts[i]);
+
+        if (strncmp(url, starts[i], length) == 0 && number_parse(url + length, 1, 65535, &number)) {
+            *port = (unsigned)number;
+            return true;
+        }
+    }
+    return status_fail(status, OUTCOME_INPUT,
+                       "--admin '%s' is not of the form http://127.0.0.1:PORT", url);
 }

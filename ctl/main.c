@@ -16,8 +16,8 @@ static const struct command command_help = {
 };
 
 static const struct command *const rows[] = {
-    &command_lab,       &command_status,  &command_get_key,
-    &command_check_kme, &command_version, &command_help,
+    &command_lab,       &command_status,  &command_get_key, &command_check_kme,
+    &command_misbehave, &command_version, &command_help,
 };
 
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };

@@ -20,7 +20,8 @@ static bool read_frame(struct kept_connection *kept, struct etsi004_frame *frame
             break;
         }
         if (!connection_receive(kept->connection, &kept->input, &ended, deadline, status))
-            return false;
+            return kept->input.length > 0 ? status_prefix(status, "in the middle of its answer")
+                                          : false;
         if (ended)
             return status_fail(status, OUTCOME_KME,
                                "it closed the connection while waiting for the answer");

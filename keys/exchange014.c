@@ -8,8 +8,11 @@ static enum progress read_response(struct kept_connection *kept, struct http_res
     bool ended = false;
 
     while (response->phase != HTTP_COMPLETE) {
-        if (!connection_receive(kept->connection, &kept->input, &ended, deadline, status))
+        if (!connection_receive(kept->connection, &kept->input, &ended, deadline, status)) {
+            if (progress == ANSWERING)
+                status_prefix(status, "in the middle of its answer");
             return progress;
+        }
         if (ended)
             return http_response_end(response, status) ? ANSWERED : progress;
         progress = ANSWERING;

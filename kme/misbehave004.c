@@ -74,7 +74,10 @@ void misbehave004_put_open(struct call004 *call, const struct etsi004_open_answe
     struct buf *out = stream_output(call->connection->stream);
     struct etsi004_open_answer changed;
 
-    if (answer->outcome != ETSI004_SUCCESS || now(call, MISBEHAVE_STATUS_7) == NULL) {
+    bool is_good =
+        answer->outcome == ETSI004_SUCCESS || answer->outcome == ETSI004_PEER_NOT_YET_CONNECTED;
+
+    if (!is_good || now(call, MISBEHAVE_STATUS_7) == NULL) {
         etsi004_open_answer_put(out, call->profile, call->version, answer);
         return;
     }

@@ -416,7 +416,8 @@ class Settings(unittest.TestCase):
 
     def test_help_lists_and_explains_every_subcommand(self):
         listed = re.findall(r"^  qkdctl (\S+)", qkdctl("help", check=True).stdout, re.M)
-        self.assertEqual(listed, ["lab", "status", "get-key", "version", "help"])
+        self.assertEqual(listed, ["lab", "status", "get-key", "check-kme", "misbehave",
+                                  "version", "help"])
         for name in listed:
             self.assertIn(f"usage: qkdctl {name}", qkdctl("help", name, check=True).stdout)
 
