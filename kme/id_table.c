@@ -9,8 +9,8 @@
 
 enum { FIRST_SLOTS = 1024 }; /* a power of two, as every later count */
 
-/* Multiply-shift over 32-bit words: two IDs collide by chance only, whoever chose them. */
-static size_t home(const struct id_table *table, const struct key_id *id)
+/* Multiply-shift over 32-bit words: two IDs collide by chance only, whoever chose them. Never 0. */
+static uint32_t hash_of(const struct id_table *table, const struct key_id *id)
 {
     uint64_t hash = table->factors[ID_TABLE_FACTORS - 1];
     uint32_t words[ID_TABLE_FACTORS - 1];
@@ -18,7 +18,13 @@ static size_t home(const struct id_table *table, const struct key_id *id)
     memcpy(words, id->octets, sizeof(words));
     for (size_t i = 0; i < ID_TABLE_FACTORS - 1; i++)
         hash += table->factors[i] * words[i];
-    return (size_t)(hash >> 32) & (table->slot_count - 1);
+    hash >>= 32;
+    return hash != 0 ? (uint32_t)hash : 1;
+}
+
+static size_t home(const struct id_table *table, uint32_t hash)
+{
+    return hash & (table->slot_count - 1);
 }
 
 static size_t next(const struct id_table *table, size_t slot)
@@ -27,13 +33,26 @@ static size_t next(const struct id_table *table, size_t slot)
 }
 
 /* The slot with this ID, or the empty one where it would go. */
-static size_t find(const struct id_table *table, const struct key_id *id)
+static size_t find(const struct id_table *table, const struct key_id *id, uint32_t hash)
 {
-    size_t slot = home(table, id);
+    size_t slot = home(table, hash);
 
-    while (table->slots[slot] != NULL && !key_id_equal(table->slots[slot], id))
+    while (table->hashes[slot] != 0 &&
+           (table->hashes[slot] != hash || !key_id_equal(table->slots[slot], id)))
         slot = next(table, slot);
     return slot;
+}
+
+static void fill(struct id_table *table, size_t slot, void *item, uint32_t hash)
+{
+    table->slots[slot] = item;
+    table->hashes[slot] = hash;
+}
+
+static void free_slots(struct id_table *table)
+{
+    OPENSSL_free(table->slots);
+    OPENSSL_free(table->hashes);
 }
 
 static bool grow(struct id_table *table)
@@ -45,39 +64,45 @@ static bool grow(struct id_table *table)
         return false;
     larger.slot_count = table->slot_count == 0 ? FIRST_SLOTS : table->slot_count * 2;
     larger.slots = OPENSSL_zalloc(larger.slot_count * sizeof(*larger.slots));
-    if (larger.slots == NULL)
+    larger.hashes = OPENSSL_zalloc(larger.slot_count * sizeof(*larger.hashes));
+    if (larger.slots == NULL || larger.hashes == NULL) {
+        free_slots(&larger);
         return false;
+    }
     for (size_t i = 0; i < table->slot_count; i++)
-        if (table->slots[i] != NULL)
-            larger.slots[find(&larger, table->slots[i])] = table->slots[i];
-    OPENSSL_free(table->slots);
+        if (table->hashes[i] != 0)
+            fill(&larger, find(&larger, table->slots[i], table->hashes[i]), table->slots[i],
+                 table->hashes[i]);
+    free_slots(table);
     *table = larger;
     return true;
 }
 
 void id_table_free(struct id_table *table)
 {
-    OPENSSL_free(table->slots);
+    free_slots(table);
     memset(table, 0, sizeof(*table));
 }
 
 bool id_table_put(struct id_table *table, void *item)
 {
+    uint32_t hash;
     size_t slot;
 
     if ((table->item_count + 1) * 2 > table->slot_count && !grow(table))
         return false;
-    slot = find(table, item);
-    if (table->slots[slot] != NULL)
+    hash = hash_of(table, item);
+    slot = find(table, item, hash);
+    if (table->hashes[slot] != 0)
         return false;
-    table->slots[slot] = item;
+    fill(table, slot, item, hash);
     table->item_count++;
     return true;
 }
 
 void *id_table_get(const struct id_table *table, const struct key_id *id)
 {
-    return table->item_count == 0 ? NULL : table->slots[find(table, id)];
+    return table->item_count == 0 ? NULL : table->slots[find(table, id, hash_of(table, id))];
 }
 
 /* Whether an item that belongs at `from` may move back into the hole: only if the hole lies on
@@ -96,17 +121,17 @@ void *id_table_take(struct id_table *table, const struct key_id *id)
 
     if (table->item_count == 0)
         return NULL;
-    hole = find(table, id);
+    hole = find(table, id, hash_of(table, id));
     item = table->slots[hole];
     if (item == NULL)
         return NULL;
-    table->slots[hole] = NULL;
+    fill(table, hole, NULL, 0);
     table->item_count--;
-    for (size_t i = next(table, hole); table->slots[i] != NULL; i = next(table, i)) {
-        if (!may_move(table, home(table, table->slots[i]), hole, i))
+    for (size_t i = next(table, hole); table->hashes[i] != 0; i = next(table, i)) {
+        if (!may_move(table, home(table, table->hashes[i]), hole, i))
             continue;
-        table->slots[hole] = table->slots[i];
-        table->slots[i] = NULL;
+        fill(table, hole, table->slots[i], table->hashes[i]);
+        fill(table, i, NULL, 0);
         hole = i;
     }
     return item;

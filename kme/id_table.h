@@ -15,7 +15,8 @@
 enum { ID_TABLE_FACTORS = KEY_ID_BYTES / 4 + 1 };
 
 struct id_table {
-    void **slots; /* owned; the items are not */
+    void **slots;     /* owned; the items are not */
+    uint32_t *hashes; /* of the item in each slot, 0 where there is none: spares a look at it */
     size_t slot_count;
     size_t item_count;
     uint64_t factors[ID_TABLE_FACTORS]; /* random, from the first item on */
