@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "ctl/check004.h"
-#include "ctl/check_untrusted.h"
 
 #define REQ CHECK_REQUIRED
 #define REC CHECK_RECOMMENDED
@@ -92,8 +91,8 @@ static const struct check rows[] = {
     {"S04.32", "a closed ID cannot be opened again: 5", "6.1", REC, 0, check004_burnt_id, NULL},
     {"S04.33", "a lost connection closes no stream, and its owner comes back", "6.1", REC, 0,
      check004_lost_connection, NULL},
-    {"S04.34a", "a certificate that nobody trusts is refused", "wire", REC, 0, check004_certificate,
-     NULL},
+    {"S04.34a", "no certificate, or one that nobody trusts, is refused", "wire", REC, 0,
+     check004_certificate, NULL},
     {"S04.34b", "other identities get 3 on GET_KEY and CLOSE", "6.1", REC, 0,
      check004_other_identity, NULL},
     {"S04.35a", "calls that wait delay no other connection", "6.1", REC, 0, check004_waiting_calls,
@@ -112,11 +111,10 @@ static const struct check rows[] = {
      check004_w2_complete, NULL},
 };
 
-/* The cast, and the ends that only this table has. */
+/* The cast, and the end that only this table has. */
 struct state {
     struct cast004 cast;
     struct settings *outsider; /* the initiator at the responder's key server */
-    struct endpoint *untrusted;
 };
 
 const struct cast004 *check004_cast(const struct check_run *run)
@@ -171,11 +169,8 @@ static bool fill_in(const struct check_run *run, struct state *state, struct sta
              settings_destination_uri(initiator));
     ends[END_INITIATOR] = settings_endpoint(run->settings[CHECK_INITIATOR]);
     ends[END_RESPONDER] = settings_endpoint(run->settings[CHECK_RESPONDER]);
-    state->untrusted =
-        check_untrusted_new(endpoint_address(ends[END_INITIATOR]), settings_sae(initiator),
-                            run->values[CHECK_INITIATOR][SETTING_CA], status);
-    ends[END_UNTRUSTED] = state->untrusted;
-    return state->untrusted != NULL && find_stranger(run, state, status);
+    state->cast.sae = settings_sae(initiator);
+    return find_stranger(run, state, status);
 }
 
 /* A key server that cannot be reached at all is no matter of checks. */
@@ -199,7 +194,6 @@ static void free_state(struct state *state)
     if (state == NULL)
         return;
     settings_free(state->outsider);
-    endpoint_free(state->untrusted);
     OPENSSL_free(state);
 }
 

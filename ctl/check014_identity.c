@@ -32,7 +32,7 @@ static bool try_as(struct check_run *run, struct check_report *report, const cha
     struct deadline deadline = deadline_in_ms(run->choices.timeout_ms);
     struct status status = STATUS_INIT;
     char request[CHECK014_PATH_BYTES + 512];
-    const struct tls_try attempt = {
+    struct tls_try attempt = {
         .address = endpoint_address(check014_of(run)->ends[end].endpoint),
         .max_version = max_version,
         .cert = identity != NULL ? identity->cert : NULL,
@@ -41,6 +41,7 @@ static bool try_as(struct check_run *run, struct check_report *report, const cha
     };
 
     put_request(run, end, "status", request);
+    attempt.request_bytes = strlen(request);
     tls_try(&attempt, &deadline, outcome, &status);
     if (outcome->verdict == TLS_UNCLEAR)
         return check_fail(report, "%s: %s", what, status.text);

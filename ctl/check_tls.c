@@ -107,12 +107,13 @@ static enum step handshake(SSL *ssl, int fd, const struct deadline *deadline)
     return step;
 }
 
-static enum step send_request(SSL *ssl, int fd, const char *request,
+static enum step send_request(SSL *ssl, int fd, const struct tls_try *attempt,
                               const struct deadline *deadline)
 {
+    int length = (int)attempt->request_bytes;
     enum step step;
 
-    while ((step = after(ssl, fd, SSL_write(ssl, request, (int)strlen(request)), deadline)) ==
+    while ((step = after(ssl, fd, SSL_write(ssl, attempt->request, length), deadline)) ==
            STEP_AGAIN)
         continue;
     return step;
@@ -153,7 +154,7 @@ static void converse(SSL *ssl, int fd, const struct tls_try *attempt,
 
     buf_init(&answer, ANSWER_MAX_BYTES);
     if (step == STEP_DONE)
-        step = send_request(ssl, fd, attempt->request, deadline);
+        step = send_request(ssl, fd, attempt, deadline);
     if (step == STEP_DONE)
         step = read_answer(ssl, fd, &answer, deadline);
     if (answer.length > 0) {

@@ -17,7 +17,8 @@ struct tls_try {
     int max_version; /* TLS1_1_VERSION, …; 0 = the newest */
     X509 *cert;      /* NULL = none */
     EVP_PKEY *key;
-    const char *request; /* sent when the handshake is over */
+    const void *request; /* sent when the handshake is over */
+    size_t request_bytes;
 };
 
 enum tls_verdict {

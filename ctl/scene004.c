@@ -107,7 +107,6 @@ const char *end004_text(enum end004 end)
         [END_INITIATOR] = "the initiator's key server",
         [END_RESPONDER] = "the responder's key server",
         [END_STRANGER] = "the stranger's key server",
-        [END_UNTRUSTED] = "the key server, with a certificate of nobody's,",
     };
 
     return texts[end];

@@ -23,7 +23,7 @@
 #include "net/connection.h"
 #include "net/endpoint.h"
 
-enum end004 { END_INITIATOR, END_RESPONDER, END_STRANGER, END_UNTRUSTED, END_COUNT };
+enum end004 { END_INITIATOR, END_RESPONDER, END_STRANGER, END_COUNT };
 
 enum {
     SCENE_LINES_MAX = 128,
@@ -40,6 +40,7 @@ enum {
 /* The key servers to examine and who asks them; borrowed by the scenes. */
 struct cast004 {
     struct endpoint *endpoints[END_COUNT];   /* NULL = nobody plays this part */
+    const char *sae;                         /* the initiator's ID */
     bool stranger_is_an_sae;                 /* of the key server; else it is known nowhere there */
     char uris[2][ETSI004_URI_MAX_CHARS + 1]; /* of the initiator and of the responder */
     enum dialect004 dialect;
