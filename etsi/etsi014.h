@@ -63,9 +63,10 @@ enum { ETSI014_ADDITIONAL_SLAVES_MAX = 16 };
 
 /* Clause 6.2, Table 10. */
 struct etsi014_key_request {
-    int64_t number;    /* of keys; 1 when the request does not say */
-    int64_t size_bits; /* of each; 0 when the request does not say */
-    size_t additional_slave_count;
+    int64_t number;                /* of keys; 1 when the request does not say */
+    int64_t size_bits;             /* of each; 0 when the request does not say */
+    size_t additional_slave_count; /* in the request; the first of them are below */
+    char additional_slaves[ETSI014_ADDITIONAL_SLAVES_MAX][ETSI014_ID_MAX_CHARS + 1];
     /* Name of the first member of extension_mandatory, "" when there is none. We know no
      * extensions, so any name is one too many; longer names are cut. */
     char extension_mandatory[64];
@@ -74,6 +75,7 @@ struct etsi014_key_request {
 /* Clause 6.5, Table 13, with the HTTP status it travels with. */
 struct etsi014_error {
     int http_status;
+    int retry_after_s; /* of a 503; 0: the server's default */
     char message[ETSI014_MESSAGE_MAX_CHARS + 1];
     char detail_name[64]; /* "" = no details */
     char detail_text[ETSI014_MESSAGE_MAX_CHARS + 1];

@@ -77,6 +77,23 @@ static bool parse_extensions(const json_t *root, struct etsi014_key_request *req
     return true;
 }
 
+static bool take_slave(const json_t *value, size_t index, struct etsi014_key_request *request,
+                       struct etsi014_error *error)
+{
+    size_t length = json_string_length(value);
+
+    if (!json_is_string(value))
+        return etsi014_refuse(error, 400, "additional_slave_SAE_IDs shall be an array of strings");
+    if (length == 0 || length > ETSI014_ID_MAX_CHARS)
+        return etsi014_refuse(error, 400,
+                              "an entry of additional_slave_SAE_IDs is not of 1 to %d "
+                              "octets",
+                              ETSI014_ID_MAX_CHARS);
+    if (index < ETSI014_ADDITIONAL_SLAVES_MAX)
+        memcpy(request->additional_slaves[index], json_string_value(value), length + 1);
+    return true;
+}
+
 static bool parse_additional_slaves(const json_t *root, struct etsi014_key_request *request,
                                     struct etsi014_error *error)
 {
@@ -88,9 +105,8 @@ static bool parse_additional_slaves(const json_t *root, struct etsi014_key_reque
     if (found == JSON_MEMBER_WRONG_TYPE)
         return etsi014_refuse(error, 400, "additional_slave_SAE_IDs shall be an array of strings");
     for (size_t i = 0; i < json_array_size(array); i++)
-        if (!json_is_string(json_array_get(array, i)))
-            return etsi014_refuse(error, 400,
-                                  "additional_slave_SAE_IDs shall be an array of strings");
+        if (!take_slave(json_array_get(array, i), i, request, error))
+            return false;
     request->additional_slave_count = json_array_size(array);
     return true;
 }

@@ -94,6 +94,7 @@ struct kme_config {
     struct {
         int64_t default_key_bits, min_key_bits, max_key_bits;
         int64_t max_keys_per_request;
+        int64_t max_additional_saes; /* 0: no multicast */
         int64_t key_lifetime_s;
         int64_t hold_ms;
         int64_t max_connections;

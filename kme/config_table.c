@@ -46,6 +46,8 @@ const struct setting config_settings[] = {
      KEY_BITS_MAX, KEY_BITS_MAX},
     {"limits", "max_keys_per_request", SETTING_NUMBER, AT(limits.max_keys_per_request), false,
      false, 1, ETSI014_KEYS_MAX, ETSI014_KEYS_MAX},
+    {"limits", "max_additional_saes", SETTING_NUMBER, AT(limits.max_additional_saes), false, false,
+     0, ETSI014_ADDITIONAL_SLAVES_MAX, 8},
     {"limits", "key_lifetime_s", SETTING_NUMBER, AT(limits.key_lifetime_s), false, false, 1, 604800,
      3600},
     {"limits", "hold_ms", SETTING_NUMBER, AT(limits.hold_ms), false, false, 0, 60000, 2000},

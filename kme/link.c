@@ -17,7 +17,6 @@
 #include "kme/journal.h"
 #include "kme/link_codec.h"
 #include "kme/link_session.h"
-#include "kme/listener.h"
 #include "kme/quantum_sim.h"
 #include "kme/sae_rules.h"
 #include "kme/stream.h"
@@ -34,8 +33,7 @@ enum {
     QUANTUM_TICK_MAX_BLOCKS = 4096,
     INPUT_MAX_BYTES = 65536,
     OUTPUT_MAX_BYTES = 67108864,
-    OUTPUT_BUSY_BYTES = 262144, /* then the simulated channel waits */
-    STRANGERS_MAX = 16          /* accepted connections that have not shown who they are */
+    OUTPUT_BUSY_BYTES = 262144 /* then the simulated channel waits */
 };
 
 struct connection;
@@ -44,14 +42,12 @@ struct link {
     const struct env *env;
     struct peer *peer;
     struct link_session *session;
-    struct listener *listener;
     struct event *redial, *heartbeat, *acknowledge, *flush, *quantum_tick;
     int redial_ms;
     bool told_failure;
     int64_t since_ns; /* up, or down */
     struct quantum_sim sim;
     TAILQ_HEAD(, connection) connections;
-    size_t connection_count;
     struct connection *current; /* the one with the peer, authenticated */
     link_assigned assigned;
     void *assigned_arg;
@@ -118,7 +114,6 @@ static void drop(struct connection *connection, const char *reason)
         event_del(link->acknowledge);
     }
     TAILQ_REMOVE(&link->connections, connection, next);
-    link->connection_count--;
     stream_free(connection->stream);
     OPENSSL_free(connection);
 }
@@ -132,28 +127,34 @@ static void fail(struct connection *connection, const char *reason)
     plan_redial(link);
 }
 
-static void on_opened(void *arg, SSL *tls)
+static void greet(struct connection *connection)
 {
-    struct connection *connection = arg;
     struct link *link = connection->link;
-    const char *why;
-    struct identity *identity = identity_read(tls, &why);
-    bool is_peer = sae_rules_is_peer(peer_config(link->env, link->peer), identity);
 
-    if (!is_peer)
-        log_line(link->env->log, LOG_LEVEL_WARN, "link: the certificate of '%s' is not the peer's",
-                 identity_text(identity));
-    identity_free(identity);
-    if (!is_peer) {
-        fail(connection, "the other side is not the peer");
-        return;
-    }
     if (link->current != NULL)
         drop(link->current, "the peer connected anew");
     link->current = connection;
     link_session_greet(link->session, stream_output(connection->stream));
     stream_flush(connection->stream);
     after_ms(link->heartbeat, HEARTBEAT_MS);
+}
+
+/* Of a connection that we have dialled. */
+static void on_opened(void *arg, SSL *tls)
+{
+    struct connection *connection = arg;
+    struct link *link = connection->link;
+    const char *why;
+    struct identity *identity = identity_read(tls, &why);
+
+    if (sae_rules_is_peer(peer_config(link->env, link->peer), identity)) {
+        greet(connection);
+    } else {
+        log_line(link->env->log, LOG_LEVEL_WARN, "link: the certificate of '%s' is not the peer's",
+                 identity_text(identity));
+        fail(connection, "the other side is not the peer");
+    }
+    identity_free(identity);
 }
 
 static void on_session_up(void *arg, bool resumed)
@@ -251,43 +252,64 @@ static void on_closed(void *arg, const char *reason)
 static const struct stream_events connection_events = {on_opened, on_received, on_drained,
                                                        on_closed};
 
-/* Takes fd over. */
-static bool connect_stream(struct link *link, int fd, enum stream_start start)
+struct stream *link_stream_new(const struct env *env, int fd, enum stream_start start,
+                               const struct stream_events *events, void *arg)
 {
     static const struct stream_limits limits = {INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, HANDSHAKE_MS,
                                                 SILENCE_MS};
-    struct connection *connection = OPENSSL_zalloc(sizeof(*connection));
-    SSL *tls = tls_new(link->env, start == STREAM_DIALLED ? TLS_LINK_DIAL : TLS_LINK_LISTEN);
+    SSL *tls = tls_new(env, start == STREAM_DIALLED ? TLS_LINK_DIAL : TLS_LINK_LISTEN);
 
-    if (connection == NULL || tls == NULL) {
-        OPENSSL_free(connection);
-        SSL_free(tls);
+    if (tls == NULL) {
+        close(fd);
+        return NULL;
+    }
+    return stream_new(env->base, fd, tls, start, &limits, events, arg);
+}
+
+static struct connection *new_connection(struct link *link)
+{
+    struct connection *connection = OPENSSL_zalloc(sizeof(*connection));
+
+    if (connection == NULL)
+        return NULL;
+    connection->link = link;
+    TAILQ_INSERT_TAIL(&link->connections, connection, next);
+    return connection;
+}
+
+/* Takes fd over. */
+static bool dial(struct link *link, int fd)
+{
+    struct connection *connection = new_connection(link);
+
+    if (connection == NULL) {
         close(fd);
         return false;
     }
-    connection->link = link;
     connection->stream =
-        stream_new(link->env->base, fd, tls, start, &limits, &connection_events, connection);
-    if (connection->stream == NULL) {
-        OPENSSL_free(connection);
-        return false;
-    }
-    TAILQ_INSERT_TAIL(&link->connections, connection, next);
-    link->connection_count++;
-    return true;
+        link_stream_new(link->env, fd, STREAM_DIALLED, &connection_events, connection);
+    if (connection->stream != NULL)
+        return true;
+    drop(connection, "out of memory");
+    return false;
 }
 
-static void on_accept(void *arg, int fd)
+bool link_listens(const struct link *link)
 {
-    struct link *link = arg;
-    struct connection *oldest = TAILQ_FIRST(&link->connections);
+    return !link_session_is_source(link->session);
+}
 
-    if (link->connection_count > STRANGERS_MAX) {
-        if (oldest == link->current)
-            oldest = TAILQ_NEXT(oldest, next);
-        drop(oldest, "too many connections of strangers");
+void link_accept(struct link *link, struct stream *stream)
+{
+    struct connection *connection = new_connection(link);
+
+    if (connection == NULL) {
+        stream_free(stream);
+        return;
     }
-    connect_stream(link, fd, STREAM_ACCEPTED);
+    connection->stream = stream;
+    stream_hand_over(stream, &connection_events, connection);
+    greet(connection);
 }
 
 static void on_redial(evutil_socket_t ignored, short what, void *arg)
@@ -306,7 +328,7 @@ static void on_redial(evutil_socket_t ignored, short what, void *arg)
         if (fd >= 0)
             close(fd);
         plan_redial(link);
-    } else if (!connect_stream(link, fd, STREAM_DIALLED)) {
+    } else if (!dial(link, fd)) {
         tell_failure(link, "out of memory for a connection");
         plan_redial(link);
     }
@@ -382,12 +404,10 @@ static void on_quantum_tick(evutil_socket_t ignored, short what, void *arg)
 static bool set_up(struct link *link, struct status *status)
 {
     const struct env *env = link->env;
-    bool dials;
 
     link->session = link_session_new(env, link->peer, &session_events, link, status);
     if (link->session == NULL)
         return false;
-    dials = link_session_is_source(link->session);
     link->redial = evtimer_new(env->base, on_redial, link);
     link->heartbeat = evtimer_new(env->base, on_heartbeat, link);
     link->acknowledge = evtimer_new(env->base, on_acknowledge, link);
@@ -396,12 +416,9 @@ static bool set_up(struct link *link, struct status *status)
     if (link->redial == NULL || link->heartbeat == NULL || link->acknowledge == NULL ||
         link->flush == NULL || link->quantum_tick == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for the link");
-    if (dials)
+    if (!link_listens(link))
         after_ms(link->redial, 0);
-    else
-        link->listener =
-            listener_new(env, &peer_config(env, link->peer)->listen, on_accept, link, status);
-    return dials || link->listener != NULL;
+    return true;
 }
 
 struct link *link_new(const struct env *env, struct peer *peer, struct status *status)
@@ -434,7 +451,6 @@ void link_free(struct link *link)
 {
     if (link == NULL)
         return;
-    listener_free(link->listener);
     while (!TAILQ_EMPTY(&link->connections))
         drop(TAILQ_FIRST(&link->connections), "this key server ends");
     free_event(link->redial);

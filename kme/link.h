@@ -13,6 +13,7 @@
 #include "kme/env.h"
 #include "kme/link_codec.h"
 #include "kme/peer.h"
+#include "kme/stream.h"
 
 struct link;
 
@@ -26,10 +27,22 @@ struct link_streams {
     void (*stocked)(void *arg); /* blocks became usable */
 };
 
+/* Dials, or waits for link_accept. */
 struct link *link_new(const struct env *env, struct peer *peer, struct status *status);
 void link_free(struct link *link);
 void link_on_streams(struct link *link, const struct link_streams *streams, void *arg);
 void link_on_assigned(struct link *link, link_assigned assigned, void *arg);
+
+/* Whether the peer dials. */
+bool link_listens(const struct link *link);
+
+/* A connection that the peer has made, and proved to be the peer's; owns the stream. */
+void link_accept(struct link *link, struct stream *stream);
+
+/* A connection between key servers, of which it is not known yet who is at the other end. Takes fd
+ * over. NULL when out of memory. */
+struct stream *link_stream_new(const struct env *env, int fd, enum stream_start start,
+                               const struct stream_events *events, void *arg);
 
 bool link_is_up(const struct link *link);
 

@@ -26,6 +26,28 @@ static bool start_peer(struct peers *peers, struct peer *peer, const char *kme_i
     return peer->streams != NULL;
 }
 
+static bool has_door(const struct peers *peers, const struct address *address)
+{
+    for (size_t i = 0; i < peers->door_count; i++)
+        if (strcmp(link_door_address(peers->doors[i]), address->text) == 0)
+            return true;
+    return false;
+}
+
+static bool open_door(struct peers *peers, const struct peer *peer, struct status *status)
+{
+    const struct address *address = &peer_config(peers->env, peer)->listen;
+    struct link_door *door;
+
+    if (!link_listens(peer->link) || has_door(peers, address))
+        return true;
+    door = link_door_new(peers->env, peers, address, status);
+    if (door == NULL)
+        return false;
+    peers->doors[peers->door_count++] = door;
+    return true;
+}
+
 bool peers_start(struct peers *peers, const struct env *env, struct status *status)
 {
     const struct kme_config *config = env->config;
@@ -39,11 +61,16 @@ bool peers_start(struct peers *peers, const struct env *env, struct status *stat
     for (size_t i = 0; i < peers->count; i++)
         if (!start_peer(peers, &peers->items[i], config->links.items[i].peer_kme_id, status))
             return false;
+    for (size_t i = 0; i < peers->count; i++)
+        if (!open_door(peers, &peers->items[i], status))
+            return false;
     return true;
 }
 
 void peers_free(struct peers *peers)
 {
+    for (size_t i = 0; i < peers->door_count; i++)
+        link_door_free(peers->doors[i]);
     for (size_t i = 0; i < peers->count; i++) {
         struct peer *peer = &peers->items[i];
 

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "kme/catalogue004.h"
+#include "kme/link_door.h"
 #include "kme/peer.h"
 
 struct peers {
@@ -14,6 +15,8 @@ struct peers {
     struct catalogue004 catalogue;
     struct peer *items; /* as many as there are links in the configuration, and in that order */
     size_t count;
+    struct link_door *doors[CONFIG_LINKS_MAX]; /* one for each address where peers connect */
+    size_t door_count;
 };
 
 /* Borrows env. False, and *status, when it cannot; free it in either case. */

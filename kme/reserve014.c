@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/deadline.h"
+#include "kme/audience014.h"
 #include "kme/call014.h"
 #include "kme/config.h"
-#include "kme/link.h"
 #include "kme/misbehave014.h"
 #include "kme/store.h"
 
@@ -40,7 +39,7 @@ static void put_status(const struct call014 *call, const struct peer *peer)
         .max_key_per_request = config->limits.max_keys_per_request,
         .max_key_size_bits = config->limits.max_key_bits,
         .min_key_size_bits = config->limits.min_key_bits,
-        .max_sae_id_count = 0,
+        .max_sae_id_count = config->limits.max_additional_saes,
     };
 
     copy_id(value.source_kme_id, config->kme_id);
@@ -121,8 +120,6 @@ static bool check_request(const struct kme_config *config, const struct etsi014_
 {
     if (asked->extension_mandatory[0] != '\0')
         return refuse_extension(asked->extension_mandatory, error);
-    if (asked->additional_slave_count > 0)
-        return etsi014_refuse(error, 400, "additional_slave_SAE_IDs has more than 0 entries");
     if (asked->number < 1 || asked->number > config->limits.max_keys_per_request)
         return etsi014_refuse(error, 400, "number is outside 1 to %lld",
                               (long long)config->limits.max_keys_per_request);
@@ -136,62 +133,37 @@ static bool check_request(const struct kme_config *config, const struct etsi014_
     return true;
 }
 
-/* All keys or none: nothing is taken before this has said yes. */
-static bool check_supply(const struct peer *peer, const struct etsi014_key_request *asked,
+static bool reserve_keys(const struct call014 *call, const struct etsi014_key_request *asked,
+                         const struct audience014 *audience, struct etsi014_container *container,
                          struct etsi014_error *error)
 {
-    size_t number = (size_t)asked->number;
-
-    if (!link_is_up(peer->link))
-        return etsi014_refuse(error, 503, "no link to peer key server %.150s", peer->kme_id);
-    if (!link_has_room(peer->link, number))
-        return etsi014_refuse(error, 503, "peer key server %.150s is behind", peer->kme_id);
-    if (number * store_blocks_for((uint32_t)asked->size_bits) >
-        store_usable(peer->store, BLOCK_OURS))
-        return etsi014_refuse(error, 503, "%s", call014_no_material);
-    return true;
-}
-
-static bool reserve_keys(const struct call014 *call, struct peer *peer,
-                         const struct etsi014_key_request *asked,
-                         struct etsi014_container *container, struct etsi014_error *error)
-{
-    struct service014 *service = call->service;
-    struct assignment assignment;
     struct status status = STATUS_INIT;
 
-    assignment.size_bits = (uint32_t)asked->size_bits;
-    assignment.lifetime_s = (uint32_t)service->env->config->limits.key_lifetime_s;
-    copy_id(assignment.initiator, call->caller);
-    assignment.responders.count = assignment.responders.bytes = 0;
-    names_add(&assignment.responders, call->route.sae);
     for (container->count = 0; container->count < (size_t)asked->number; container->count++) {
-        struct etsi014_key *key = &container->keys[container->count];
-
-        if (!store_reserve(peer->store, &assignment, monotonic_ns(), &key->key, &status) ||
-            !link_assign(peer->link, &assignment)) {
-            log_line(service->env->log, LOG_LEVEL_ERROR, "a reservation failed: %s", status.text);
-            return etsi014_refuse(error, 503, "the key server cannot reserve keys now");
-        }
-        key->id = assignment.key_id;
-        peer->counters.lost_bits[LOSS_SURPLUS] +=
-            assignment.block_count * BLOCK_BITS - assignment.size_bits;
+        if (audience014_reserve(call, (uint32_t)asked->size_bits, audience,
+                                &container->keys[container->count], &status))
+            continue;
+        container->count++; /* its key may be there */
+        log_line(call->service->env->log, LOG_LEVEL_ERROR, "a reservation failed: %s", status.text);
+        return etsi014_refuse(error, 503, "the key server cannot reserve keys now");
     }
     return true;
 }
 
+/* All keys or none: nothing is taken before it is known that all links have enough. */
 void reserve014(const struct call014 *call)
 {
     struct etsi014_key_request asked;
+    struct audience014 audience;
     struct etsi014_container container;
     struct etsi014_error error;
-    struct peer *peer;
 
     memset(&container, 0, sizeof(container));
-    if (find_peer(call, &peer, &error) && read_request(call, &asked, &error) &&
+    if (find_peer(call, &audience.peers[0], &error) && read_request(call, &asked, &error) &&
         check_request(call->service->env->config, &asked, &error) &&
-        check_supply(peer, &asked, &error) &&
-        reserve_keys(call, peer, &asked, &container, &error)) {
+        audience014_find(call, &asked, &audience, &error) &&
+        audience014_is_served(call, &asked, &audience, &error) &&
+        reserve_keys(call, &asked, &audience, &container, &error)) {
         call014_answer_keys(call, ROLE_INITIATOR, &container);
     } else {
         call014_refuse(call, &error);

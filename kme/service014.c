@@ -14,6 +14,8 @@
 #include "kme/misbehave014.h"
 #include "kme/sae_rules.h"
 
+enum { RETRY_AFTER_S = 1 };
+
 static const char json_type[] = "application/json";
 
 const char call014_no_material[] = "not enough key material is available";
@@ -159,13 +161,17 @@ void call014_refuse(const struct call014 *call, const struct etsi014_error *erro
     int64_t since_ns = http_exchange_since_ns(call->exchange);
     struct etsi014_error told = *error;
     struct http_answer answer;
+    char extra[32] = "";
 
     misbehave014_error(call, &told);
     service->env->metrics->requests[method_of(call->route.method)][outcome_of(&told)]++;
     log_line(service->env->log, LOG_LEVEL_DEBUG, "'%s' was answered %d: %s", call->caller,
              told.http_status, told.message);
     note_refusal(call, told.message);
-    answer = error_answer(service, &told, told.http_status == 503 ? "Retry-After: 1\r\n" : "");
+    if (told.http_status == 503)
+        snprintf(extra, sizeof(extra), "Retry-After: %d\r\n",
+                 told.retry_after_s > 0 ? told.retry_after_s : RETRY_AFTER_S);
+    answer = error_answer(service, &told, extra);
     misbehave014_answer(call, &answer, &service->body);
     buf_reset(&service->body);
     count_duration(call, since_ns);

@@ -95,6 +95,12 @@ void stream_free(struct stream *stream)
         destroy(stream);
 }
 
+void stream_hand_over(struct stream *stream, const struct stream_events *events, void *arg)
+{
+    stream->events = events;
+    stream->arg = arg;
+}
+
 static void arm_deadline(struct stream *stream, int after_ms)
 {
     struct timeval after = {after_ms / 1000, after_ms % 1000 * 1000};

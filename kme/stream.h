@@ -45,6 +45,9 @@ struct stream *stream_new(struct event_base *base, int fd, SSL *tls, enum stream
                           const struct stream_limits *limits, const struct stream_events *events,
                           void *arg);
 
+/* From now on another owner has the events; also from within one of them. */
+void stream_hand_over(struct stream *stream, const struct stream_events *events, void *arg);
+
 /* Wipes the buffers and closes at once. NULL is allowed. */
 void stream_free(struct stream *stream);
 

@@ -34,7 +34,7 @@ class Status(Case):
         self.assertLessEqual(status["key_size"], status["max_key_size"])
         self.assertLessEqual(status["stored_key_count"], status["max_key_count"])
         self.assertGreaterEqual(status["max_key_per_request"], 1)
-        self.assertEqual(status["max_SAE_ID_count"], 0)
+        self.assertEqual(status["max_SAE_ID_count"], 8)
 
     def test_s14_08_post_on_status_is_405_with_allow(self):
         answer = self.sites().call("alice", "bob/status", {})
@@ -123,8 +123,9 @@ class EncKeys(Case):
             "extension_mandatory": [], "extension_optional": [], "additional_slave_SAE_IDs": []})
         self.assertEqual(answer.code, 200)
 
-    def test_s14_21_additional_slaves_are_400_and_cost_no_key(self):
-        sites = self.sites()
+    def test_s14_21_without_multicast_additional_slaves_are_400_and_cost_no_key(self):
+        sites = self.sites(limits={"max_additional_saes": 0})
+        self.assertEqual(sites.call("alice", "bob/status").json()["max_SAE_ID_count"], 0)
         sites.freeze()
         before = sites.stored()
         self.assert_refused(sites.call("alice", "bob/enc_keys",
@@ -149,9 +150,23 @@ class EncKeys(Case):
         before = sites.stored()
         answer = sites.call("alice", "bob/enc_keys?number=128&size=65536")
         self.assert_refused(answer, 503)
-        self.assertEqual(answer.headers["retry-after"], "1")
+        self.assertEqual(answer.headers["retry-after"], "60")  # at this rate, never
         self.assertEqual(sites.stored(), before)
         self.assertEqual(len(sites.reserve()), 1)
+
+    def test_retry_after_is_the_time_that_the_link_takes_for_what_is_missing(self):
+        sites = self.sites()
+        sites.freeze()
+        rate_bps = 500000
+        sites.edit("kme-a", r"^( *simulated_rate_bps =) \d+;", rf"\1 {rate_bps};")
+        sites.reload("kme-a")
+        wanted = 128 * 65536
+        most = -(-(wanted - sites.metric("a", "qkd_kme_available_bits")) // rate_bps)
+        answer = sites.call("alice", "bob/enc_keys?number=128&size=65536")
+        least = -(-(wanted - sites.metric("a", "qkd_kme_available_bits")) // rate_bps)
+        self.assert_refused(answer, 503)
+        self.assertIn(int(answer.headers["retry-after"]), range(int(least), int(most) + 1))
+        self.assertGreater(least, 1)
 
     def test_s14_25_a_reservation_lowers_the_stored_count_by_what_it_took(self):
         sites = self.sites()
