@@ -7,13 +7,14 @@
 #   make soak        an hour of mixed load: does anything grow? (MINUTES=minutes)
 #   make         sets up and builds
 #   make fuzz    every parser under libFuzzer, a minute each (FUZZ_S=seconds)
+#   make screenshots   takes the pictures of docs/images anew
 #   make clean   removes build/ (the OpenSSL that was built stays in the user's cache)
 #
 # OPENSSL_ROOT=/prefix make ...   uses that OpenSSL (>= 3.5)
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup demo test test-asan bench bench-kme soak fuzz lint clean
+.PHONY: build setup demo test test-asan bench bench-kme soak fuzz lint screenshots clean
 
 build: setup
 	@scripts/build.sh build
@@ -47,6 +48,9 @@ soak: build
 
 fuzz: setup
 	@scripts/fuzz.sh build/fuzz
+
+screenshots: build
+	@cd tests/system && env -u LD_LIBRARY_PATH python3 screenshots.py
 
 lint:
 	@scripts/lint.sh

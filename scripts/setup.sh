@@ -24,6 +24,8 @@ packages=(
 	openssl         # the system's own OpenSSL, for tests against it
 	ca-certificates # what a download from an https mirror is checked against
 	dpkg-dev        # unpacks the source package of OpenSSL
+	chromium        # a browser, for the tests of the page of the key server
+	fonts-dejavu-core # letters for it
 	valgrind        # memory checks
 )
 

@@ -29,6 +29,10 @@
   const micro = (us) => us == null ? "–" : us < 1000 ? `≤ ${us} µs`
     : us < 1e6 ? `≤ ${us / 1000} ms` : `≤ ${us / 1e6} s`;
   const clock = (text) => new Date(text).toLocaleTimeString("en-GB");
+  const STATES = {
+    local_only: "waits for the peer", peer_only: "waits for the SAE here", both: "open",
+    peer_left: "closed here", local_left: "closed by the peer",
+  };
   const words = (text) => String(text).replaceAll("_", " ");
 
   // --- elements ------------------------------------------------------------------------------
@@ -104,7 +108,7 @@
   const lowest = (series) => series.reduce((a, b) => Math.min(a, b), Infinity);
   function nice(value) {
     const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-    return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) || 10;
+    return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value) || 10;
   }
 
   // --- sections ------------------------------------------------------------------------------
@@ -159,7 +163,7 @@
         topText: `${whole.format(top)}/s`,
         text: `${whole.format(perS)} keys per second; at most ${whole.format(highest(series))} `
           + "in the time shown",
-        now: whole.format(perS), of: "keys/s",
+        now: `${whole.format(perS)}/s`, of: "",
       }),
       table("Keys delivered to each SAE", [
         ["SAE", "wide", (sae) => sae.sae],
@@ -169,25 +173,24 @@
         ["004 responder", "n", count("004", "responder")],
         ["Now", "n", (sae) => `${whole.format(rate(sae))}/s`],
         ["Last seen", "nowrap", seen],
-      ], state.saes)];
+      ], [...state.saes].sort((a, b) => a.sae < b.sae ? -1 : a.sae > b.sae ? 1 : 0))];
     const shown = Math.min(state.saes.length, ROWS_MAX);
     if (shown < state.saes_total)
-      parts.push(make("p", { class: "note" }, `${shown} of ${whole.format(state.saes_total)} SAEs, `
-        + "the last seen first."));
+      parts.push(make("p", { class: "note" }, `${shown} of ${whole.format(state.saes_total)} SAEs.`));
     return parts;
   }
 
   function streamsCard(streams) {
     const states = Object.entries(streams.states).filter(([, count]) => count > 0)
-      .map(([state, count]) => `${whole.format(count)} ${words(state)}`).join(", ");
+      .map(([state, count]) => `${whole.format(count)} ${STATES[state] || words(state)}`).join(", ");
     if (streams.total === 0) return [make("p", { class: "note" }, "No key stream is open.")];
     const shown = Math.min(streams.newest.length, ROWS_MAX);
-    return [make("p", { class: "note" }, `${whole.format(streams.total)} in all: ${states}.`
+    return [make("p", { class: "note" }, `${states}.`
       + (shown < streams.total ? ` The newest ${shown}:` : "")),
     table("Key streams, newest first", [
       ["SAE here", "wide", (one) => one.sae],
       ["Peer", "wide", (one) => one.peer],
-      ["State", "nowrap", (one) => words(one.state)],
+      ["State", "nowrap", (one) => STATES[one.state] || words(one.state)],
       ["Delivered", "n", (one) => whole.format(one.delivered)],
       ["Age", "n", (one) => duration(one.age_s)],
       ["Key_stream_ID", "id", (one) => one.Key_stream_ID],

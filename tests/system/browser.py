@@ -2,6 +2,7 @@
 """Chromium without a window, led over two pipes (its --remote-debugging-pipe): what a person would
 see, and what the browser complained about or asked for."""
 import base64
+import fcntl
 import json
 import os
 import pathlib
@@ -28,6 +29,13 @@ def chromium():
                        "which the tests of the page need")
 
 
+def _to_3_and_4(to_read, to_write):
+    """In the child: the browser reads commands from descriptor 3 and writes to 4."""
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (to_read, to_write)]
+    os.dup2(high[0], 3)
+    os.dup2(high[1], 4)
+
+
 class Browser:
     """One page in a browser of its own.
 
@@ -45,8 +53,6 @@ class Browser:
         self._folder = tempfile.mkdtemp(prefix="qkd-browser-")
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
-        # The browser reads commands from descriptor 3 and writes to 4.
-        script = f'exec "$@" 3<&{to_read} 4>&{to_write}'
         command = [chromium(), "--headless=new", "--no-sandbox", "--disable-gpu",
                    "--disable-dev-shm-usage", "--remote-debugging-pipe", "--no-first-run",
                    "--disable-background-networking", "--disable-component-update",
@@ -54,7 +60,7 @@ class Browser:
                    "--no-proxy-server", "--hide-scrollbars", "--lang=en-GB",
                    f"--user-data-dir={self._folder}", "about:blank"]
         self._process = subprocess.Popen(
-            ["sh", "-c", script, "sh", *command], pass_fds=(to_read, to_write),
+            command, pass_fds=(3, 4), preexec_fn=lambda: _to_3_and_4(to_read, to_write),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, env=child_env(HOME=self._folder, TZ="UTC"))
         os.close(to_read)
