@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "kme/journal.h"
 #include "kme/misbehave.h"
 
 static const struct misbehave_rule *now(const struct call004 *call, enum misbehave_kind kind)
@@ -86,12 +87,30 @@ void misbehave004_put_open(struct call004 *call, const struct etsi004_open_answe
     etsi004_open_answer_put(out, call->profile, call->version, &changed);
 }
 
+static void tell_flip(const struct call004 *call)
+{
+    const struct connection004 *connection = call->connection;
+    const struct journal_entry entry = {.event = JOURNAL_MISBEHAVE,
+                                        .api = "004",
+                                        .sae = call004_caller(call),
+                                        .remote = connection->remote,
+                                        .stream_id = &call->id,
+                                        .index = &call->index,
+                                        .outcome = "flip"};
+    char id[KEY_ID_TEXT_CHARS + 1];
+
+    key_id_format(&call->id, id);
+    log_line(connection->service->env->log, LOG_LEVEL_WARN,
+             "MISBEHAVIOUR ON COMMAND: position %u of stream %s reaches '%s' with one bit changed",
+             call->index, id, entry.sae);
+    journal_note(connection->service->env->journal, &entry);
+}
+
 /* The key that is told instead; NULL where it is the true one. Owned by the caller. */
 static struct secret *other_key(struct call004 *call, const struct etsi004_key_answer *answer)
 {
     bool flip = now(call, MISBEHAVE_FLIP) != NULL, shorter = now(call, MISBEHAVE_SHORT_KEY) != NULL;
     size_t size = answer->key->size_bytes;
-    char id[KEY_ID_TEXT_CHARS + 1];
     struct secret *key;
 
     if (shorter && size > 1)
@@ -102,11 +121,7 @@ static struct secret *other_key(struct call004 *call, const struct etsi004_key_a
     memcpy(key->bytes, answer->key->bytes, size);
     if (flip) {
         key->bytes[size - 1] ^= 1;
-        key_id_format(&call->id, id);
-        log_line(call->connection->service->env->log, LOG_LEVEL_WARN,
-                 "MISBEHAVIOUR ON COMMAND: position %u of stream %s reaches '%s' with one bit "
-                 "changed",
-                 call->index, id, identity_text(call->connection->identity));
+        tell_flip(call);
     }
     return key;
 }

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <openssl/crypto.h>
 
+#include "kme/journal.h"
 #include "kme/misbehave.h"
 
 /* A call whose time has not come. */
@@ -105,20 +106,32 @@ void misbehave014_status(const struct call014 *call, struct etsi014_status *valu
         value->stored_key_count = 0;
 }
 
-static void flip_some(const struct call014 *call, struct etsi014_container *container)
+static void tell_flip(const struct call014 *call, const struct key_id *key_id)
 {
+    const struct journal_entry entry = {.event = JOURNAL_MISBEHAVE,
+                                        .api = "014",
+                                        .sae = call->caller,
+                                        .peer = call->route.sae,
+                                        .remote = http_exchange_remote(call->exchange),
+                                        .key_id = key_id,
+                                        .outcome = "flip"};
     char id[KEY_ID_TEXT_CHARS + 1];
 
+    key_id_format(key_id, id);
+    log_line(call->service->env->log, LOG_LEVEL_WARN,
+             "MISBEHAVIOUR ON COMMAND: key %s reaches '%s' with one bit changed", id, call->caller);
+    journal_note(call->service->env->journal, &entry);
+}
+
+static void flip_some(const struct call014 *call, struct etsi014_container *container)
+{
     for (size_t i = 0; i < container->count; i++) {
         struct etsi014_key *key = &container->keys[i];
 
         if (now(call, MISBEHAVE_FLIP) == NULL)
             continue;
         key->key->bytes[key->key->size_bytes - 1] ^= 1;
-        key_id_format(&key->id, id);
-        log_line(call->service->env->log, LOG_LEVEL_WARN,
-                 "MISBEHAVIOUR ON COMMAND: key %s reaches '%s' with one bit changed", id,
-                 call->caller);
+        tell_flip(call, &key->id);
     }
 }
 

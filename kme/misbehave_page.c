@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "kme/config.h"
+#include "kme/journal.h"
 #include "kme/local_request.h"
 #include "kme/misbehave.h"
 
@@ -45,8 +46,23 @@ static bool is_known_sae(const struct env *env, const struct misbehave_request *
            kme_config_sae(env->config, sae) != NULL;
 }
 
-static bool change(const struct env *env, const struct http_request *request, struct reply *reply)
+static void note(const struct env *env, const struct http_exchange *exchange,
+                 const struct misbehave_request *request)
 {
+    bool sets = request->what == MISBEHAVE_SET;
+    const struct journal_entry entry = {
+        .event = JOURNAL_MISBEHAVE,
+        .method = sets ? "set" : "clear",
+        .sae = sets && request->rule.sae[0] != '\0' ? request->rule.sae : NULL,
+        .remote = http_exchange_remote(exchange),
+        .outcome = sets ? misbehave_kind_names[request->rule.kind] : NULL};
+
+    journal_note(env->journal, &entry);
+}
+
+static bool change(const struct env *env, const struct http_exchange *exchange, struct reply *reply)
+{
+    const struct http_request *request = http_exchange_request(exchange);
     struct misbehave_request wanted;
     struct status status = STATUS_INIT;
 
@@ -60,17 +76,19 @@ static bool change(const struct env *env, const struct http_request *request, st
         return refuse(reply, 400, "sae is no SAE of this key server");
     if (!misbehave_request_apply(env->misbehave, &wanted, env->log, &status))
         return refuse(reply, 409, status.text);
+    note(env, exchange, &wanted);
     return true;
 }
 
-static bool handle(const struct env *env, const struct http_request *request, struct reply *reply)
+static bool handle(const struct env *env, const struct http_exchange *exchange, struct reply *reply)
 {
+    const struct http_request *request = http_exchange_request(exchange);
     const char *why;
 
     if (!local_request_check(request, &env->config->admin.listen, &why))
         return refuse(reply, 403, why);
     if (strcmp(request->method, "POST") == 0)
-        return change(env, request, reply);
+        return change(env, exchange, reply);
     if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
         return true;
     reply->allow = "Allow: GET, HEAD, POST\r\n";
@@ -99,7 +117,7 @@ void misbehave_page(const struct env *env, struct http_exchange *exchange)
     struct buf body;
 
     buf_init(&body, BODY_MAX_BYTES);
-    if (handle(env, http_exchange_request(exchange), &reply)) {
+    if (handle(env, exchange, &reply)) {
         put_list(env, &body);
     } else {
         answer.content_type = "text/plain; charset=utf-8";

@@ -355,6 +355,41 @@ static void test_a_reload_keeps_the_links_that_run(void **state)
     kme_config_free(fresh);
 }
 
+static void test_misbehaviour_is_off_and_its_rules_are_checked(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *config = load(good, &status);
+
+    (void)state;
+    assert_non_null(config);
+    assert_false(config->admin.allow_misbehave);
+    assert_int_equal(config->misbehave.count, 0);
+    kme_config_free(config);
+    config = load_changed("link = {",
+                          "misbehave = ( { kind = \"drop\"; sae = \"alice\"; percent = 5; },\n"
+                          "  { kind = \"delay\"; ms = 20L; } );\nlink = {",
+                          &status);
+    assert_non_null(config);
+    assert_int_equal(config->misbehave.count, 2);
+    assert_int_equal(config->misbehave.items[0].percent, 5);
+    assert_int_equal(config->misbehave.items[1].max_ms, 20);
+    kme_config_free(config);
+    config = load_changed("1002\"; }", "1002\"; allow_misbehave = true; }", &status);
+    assert_non_null(config);
+    assert_true(config->admin.allow_misbehave);
+    kme_config_free(config);
+    assert_refused("1002\"; }", "1002\"; allow_misbehave = 1; }", 4,
+                   "admin.allow_misbehave is neither true nor false");
+    assert_refused("link = {", "misbehave = 1;\nlink = {", 6, "misbehave is not a list");
+    assert_refused("link = {", "misbehave = ( 1 );\nlink = {", 6, "is not of the form");
+    assert_refused("link = {", "misbehave = (\n{ kind = \"drop\"; ms = 5; } );\nlink = {", 7,
+                   "are for a delay");
+    assert_refused("link = {", "misbehave = ( { kind = true; } );\nlink = {", 6,
+                   "neither a text nor a number");
+    assert_refused("link = {", "misbehave = ( { kind = \"drop\"; sae = \"bob\"; } );\nlink = {", 0,
+                   "'bob' is no SAE of this site");
+}
+
 static void test_a_missing_file_is_refused(void **state)
 {
     struct status status = STATUS_INIT;
@@ -422,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_there_may_be_many_links),
         cmocka_unit_test(test_links_that_do_not_fit_together_are_refused),
         cmocka_unit_test(test_a_reload_keeps_the_links_that_run),
+        cmocka_unit_test(test_misbehaviour_is_off_and_its_rules_are_checked),
         cmocka_unit_test(test_a_missing_file_is_refused),
         cmocka_unit_test(test_a_reload_keeps_the_store),
         cmocka_unit_test(test_a_reload_keeps_what_needs_a_restart),
