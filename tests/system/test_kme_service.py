@@ -208,6 +208,7 @@ class User(ServiceCase):
                               check=False).returncode == 0
 
     @needs_root
+    @unittest.skipIf(harness.SANITIZED, "AddressSanitizer makes mlockall do nothing")
     def test_key_memory_stays_locked_for_the_user_where_that_is_possible(self):
         for user in ("root", NOBODY):
             sites, manager = self.sites(up=False), self.manager()
