@@ -16,6 +16,7 @@
 #include "kme/misbehave_page.h"
 #include "kme/overview.h"
 #include "kme/page.h"
+#include "kme/shelf.h"
 #include "kme/state004.h"
 #include "kme/store.h"
 
@@ -32,14 +33,20 @@ struct admin {
 static int put_health(const struct admin *admin, struct buf *body)
 {
     size_t least = store_blocks_for((uint32_t)admin->env->config->limits.default_key_bits);
+    struct shelf *shelf = admin->env->shelf;
+    struct status status = STATUS_INIT;
     int code = 200;
 
+    if (shelf != NULL && !shelf_ok(shelf, &status)) {
+        buf_put_format(body, "%s\n", status.text);
+        code = 503;
+    }
     for (size_t i = 0; i < admin->peers->count; i++) {
         const struct peer *peer = &admin->peers->items[i];
 
         if (!link_is_up(peer->link))
             buf_put_format(body, "no link to peer key server %s\n", peer->kme_id);
-        else if (store_usable(peer->store, BLOCK_OURS) < least)
+        else if (store_available(peer->store, BLOCK_OURS) < least)
             buf_put_format(body, "no key material is available on the link to %s\n", peer->kme_id);
         else
             continue;
@@ -50,6 +57,22 @@ static int put_health(const struct admin *admin, struct buf *body)
     return code;
 }
 
+static struct metrics_link look_at(const struct peer *peer)
+{
+    const struct store *store = peer->store;
+    uint64_t resting = store_blocks(store, BLOCK_OURS, SEGMENT_RESTING) +
+                       store_blocks(store, BLOCK_PEERS, SEGMENT_RESTING);
+
+    return (struct metrics_link){
+        .peer = peer->kme_id,
+        .counters = &peer->counters,
+        .up = link_is_up(peer->link),
+        .available_bits = (uint64_t)store_available(store, BLOCK_OURS) * BLOCK_BITS,
+        .open_bits = (store_unassigned(store) - resting) * BLOCK_BITS,
+        .resting_bits = resting * BLOCK_BITS,
+    };
+}
+
 static int put_metrics(const struct admin *admin, struct buf *body)
 {
     const struct peers *peers = admin->peers;
@@ -57,9 +80,7 @@ static int put_metrics(const struct admin *admin, struct buf *body)
     struct metrics_link links[CONFIG_LINKS_MAX];
 
     for (size_t i = 0; i < peers->count; i++)
-        links[i] = (struct metrics_link){
-            peers->items[i].kme_id, &peers->items[i].counters, link_is_up(peers->items[i].link),
-            (uint64_t)store_usable(peers->items[i].store, BLOCK_OURS) * BLOCK_BITS};
+        links[i] = look_at(&peers->items[i]);
     metrics_put(admin->env->metrics, links, peers->count, &streams, body);
     metrics_put_audit_lost(journal_lost(admin->env->journal), body);
     misbehave_put_metrics(admin->env->misbehave, body);

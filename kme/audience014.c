@@ -82,16 +82,17 @@ static bool is_served(const struct call014 *call, const struct peer *peer,
 {
     size_t number = (size_t)asked->number;
     size_t blocks = number * store_blocks_for((uint32_t)asked->size_bits);
-    size_t usable = store_usable(peer->store, BLOCK_OURS);
+    size_t available = store_available(peer->store, BLOCK_OURS);
 
     if (!link_is_up(peer->link))
         return etsi014_refuse(error, 503, "no link to peer key server %.150s", peer->kme_id);
     if (!link_has_room(peer->link, number))
         return etsi014_refuse(error, 503, "peer key server %.150s is behind", peer->kme_id);
-    if (blocks <= usable)
+    if (blocks <= store_usable(peer->store, BLOCK_OURS))
         return true;
+    link_stock(peer->link, blocks); /* some may rest */
     etsi014_refuse(error, 503, "%s", call014_no_material);
-    error->retry_after_s = seconds_until(call, peer, blocks - usable);
+    error->retry_after_s = seconds_until(call, peer, blocks <= available ? 0 : blocks - available);
     return false;
 }
 

@@ -65,11 +65,15 @@ static bool cut(struct streams004 *streams, struct stream004 *stream, uint32_t i
     return true;
 }
 
+/* What rests is asked for; it comes when it is open. */
 static bool can_cut(const struct streams004 *streams, const struct stream004 *stream)
 {
-    return link_has_room(streams->peer->link, 1) &&
-           store_blocks_for(stream->qos.key_chunk_size_bytes * 8) <=
-               store_usable(streams->peer->store, BLOCK_OURS);
+    const struct peer *peer = streams->peer;
+    size_t blocks = store_blocks_for(stream->qos.key_chunk_size_bytes * 8);
+
+    if (blocks > store_usable(peer->store, BLOCK_OURS))
+        link_stock(peer->link, blocks);
+    return link_has_room(peer->link, 1) && blocks <= store_usable(peer->store, BLOCK_OURS);
 }
 
 static void wish(struct streams004 *streams, struct stream004 *stream, uint32_t index)
@@ -182,6 +186,7 @@ void chunk004_arrived(struct streams004 *streams, struct stream004 *stream,
     struct secret *key;
 
     if (!store_cut_peers(streams->peer->store, &chunk->cut, &key, &status)) {
+        store_burn_peers(streams->peer->store, chunk->cut.blocks, chunk->cut.block_count);
         counters->lost_bits[LOSS_MISMATCH] += chunk->cut.size_bytes * 8;
         log_line(streams->env->log, LOG_LEVEL_WARN, "a chunk of a stream is lost: %s", status.text);
         if (stream != NULL && window004_admits_peer(&stream->window, chunk->index))

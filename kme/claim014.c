@@ -10,7 +10,10 @@
 #include "kme/config.h"
 #include "kme/store.h"
 
-enum { ID_TEXT_ROOM = 128 };
+enum {
+    ID_TEXT_ROOM = 128,
+    DISK_MS = 5000 /* a key at rest is waited for, at the least */
+};
 
 struct claim {
     size_t count;
@@ -81,13 +84,17 @@ static enum claim_state look(const struct call014 *call, const struct claim *cla
                              struct key_id *awaited)
 {
     static const int badness[] = {
-        [CLAIM_READY] = 0, [CLAIM_EXPECTED] = 1, [CLAIM_UNKNOWN] = 2, [CLAIM_UNAUTHORISED] = 3};
+        [CLAIM_READY] = 0,   [CLAIM_OPENING] = 1,      [CLAIM_EXPECTED] = 2,
+        [CLAIM_UNKNOWN] = 3, [CLAIM_UNAUTHORISED] = 4,
+    };
     int64_t now_ns = monotonic_ns();
     enum claim_state worst = CLAIM_READY;
 
     for (size_t i = 0; i < claim->count; i++) {
         enum claim_state state = look_at(call, &claim->ids[i], now_ns);
 
+        if (state == CLAIM_OPENING)
+            store_wake(peers_of_sae(call->service->peers, call->route.sae)->store, &claim->ids[i]);
         if (badness[state] > badness[worst]) {
             worst = state;
             *awaited = claim->ids[i];
@@ -118,6 +125,8 @@ static void refuse(const struct call014 *call, enum claim_state state)
 
     if (state == CLAIM_UNAUTHORISED)
         etsi014_refuse(&error, 401, "the caller is not the slave SAE of a key");
+    else if (state == CLAIM_OPENING)
+        etsi014_refuse(&error, 503, "the store that a key is in does not answer");
     else
         etsi014_refuse(&error, 400, "%s", etsi014_keys_not_found);
     call014_refuse(call, &error);
@@ -130,12 +139,17 @@ static void release(struct held_claim *held)
     OPENSSL_free(held);
 }
 
-/* Answers, unless an assignment is still awaited and there is time. */
+static bool is_worth_waiting(enum claim_state state)
+{
+    return state == CLAIM_EXPECTED || state == CLAIM_OPENING;
+}
+
+/* Answers, unless an assignment, or the disk, is still awaited and there is time. */
 static void reconsider(struct held_claim *held, bool time_is_up)
 {
     enum claim_state state = look(&held->call, &held->claim, &held->awaited);
 
-    if (state == CLAIM_EXPECTED && !time_is_up)
+    if (is_worth_waiting(state) && !time_is_up)
         return;
     if (state == CLAIM_READY)
         deliver(&held->call, &held->claim);
@@ -160,9 +174,10 @@ static void on_abort(void *arg)
 }
 
 static bool hold(const struct call014 *call, const struct claim *claim,
-                 const struct key_id *awaited)
+                 const struct key_id *awaited, enum claim_state state)
 {
-    int64_t hold_ms = call->service->env->config->limits.hold_ms;
+    int64_t configured_ms = call->service->env->config->limits.hold_ms;
+    int64_t hold_ms = state == CLAIM_OPENING && configured_ms < DISK_MS ? DISK_MS : configured_ms;
     struct timeval wait = {hold_ms / 1000, hold_ms % 1000 * 1000};
     struct held_claim *held = OPENSSL_zalloc(sizeof(*held));
 
@@ -199,7 +214,7 @@ void claim014(const struct call014 *call)
     state = look(call, &claim, &awaited);
     if (state == CLAIM_READY)
         deliver(call, &claim);
-    else if (state != CLAIM_EXPECTED || !hold(call, &claim, &awaited))
+    else if (!is_worth_waiting(state) || !hold(call, &claim, &awaited, state))
         refuse(call, state);
 }
 

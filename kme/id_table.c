@@ -84,6 +84,14 @@ void id_table_free(struct id_table *table)
     memset(table, 0, sizeof(*table));
 }
 
+void id_table_clear(struct id_table *table, void (*free_item)(void *item))
+{
+    for (size_t i = 0; i < table->slot_count; i++)
+        if (table->slots[i] != NULL)
+            free_item(table->slots[i]);
+    id_table_free(table);
+}
+
 bool id_table_put(struct id_table *table, void *item)
 {
     uint32_t hash;

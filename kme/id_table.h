@@ -25,6 +25,9 @@ struct id_table {
 /* All zeros is an empty table. Frees the slots, not the items. */
 void id_table_free(struct id_table *table);
 
+/* Frees each item, and the slots. */
+void id_table_clear(struct id_table *table, void (*free_item)(void *item));
+
 /* False when the ID is there already, or when out of memory or random numbers. */
 bool id_table_put(struct id_table *table, void *item);
 void *id_table_get(const struct id_table *table, const struct key_id *id);

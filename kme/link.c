@@ -19,6 +19,7 @@
 #include "kme/link_session.h"
 #include "kme/quantum_sim.h"
 #include "kme/sae_rules.h"
+#include "kme/shelf.h"
 #include "kme/stream.h"
 #include "kme/tls.h"
 
@@ -48,9 +49,9 @@ struct link {
     int64_t since_ns; /* up, or down */
     struct quantum_sim sim;
     TAILQ_HEAD(, connection) connections;
-    struct connection *current; /* the one with the peer, authenticated */
-    link_assigned assigned;
-    void *assigned_arg;
+    struct connection *current;   /* the one with the peer, authenticated */
+    const struct link_keys *keys; /* NULL before there is a service */
+    void *keys_arg;
     const struct link_streams *streams; /* NULL without ETSI 004 */
     void *streams_arg;
 };
@@ -179,8 +180,8 @@ static void on_session_assigned(void *arg, const struct key_id *key_id)
 {
     struct link *link = arg;
 
-    if (link->assigned != NULL)
-        link->assigned(link->assigned_arg, key_id);
+    if (link->keys != NULL)
+        link->keys->assigned(link->keys_arg, key_id);
 }
 
 static void on_session_stream(void *arg, const struct frame *frame)
@@ -195,6 +196,8 @@ static void on_session_stocked(void *arg)
 {
     struct link *link = arg;
 
+    if (link->keys != NULL)
+        link->keys->stocked(link->keys_arg);
     if (link->streams != NULL)
         link->streams->stocked(link->streams_arg);
 }
@@ -340,7 +343,7 @@ static void on_acknowledge(evutil_socket_t ignored, short what, void *arg)
 
     (void)ignored;
     (void)what;
-    if (!link_session_is_up(link->session))
+    if (!link_session_is_talking(link->session))
         return;
     link_session_put_ack(link->session, stream_output(link->current->stream));
     stream_flush(link->current->stream);
@@ -366,13 +369,12 @@ static void on_flush(evutil_socket_t ignored, short what, void *arg)
 
 static bool send_blocks(struct link *link, size_t count)
 {
-    struct frame_blocks blocks;
-    bool done;
+    struct block blocks[QUANTUM_SIM_BLOCKS_MAX];
+    bool done = quantum_sim_make(link->env->libctx, blocks, count) &&
+                link_session_send_blocks(link->session, blocks, count,
+                                         stream_output(link->current->stream));
 
-    blocks.count = count;
-    done = quantum_sim_make(link->env->libctx, blocks.blocks, count) &&
-           link_session_send_blocks(link->session, &blocks, stream_output(link->current->stream));
-    OPENSSL_cleanse(&blocks, sizeof(blocks));
+    OPENSSL_cleanse(blocks, sizeof(blocks));
     return done;
 }
 
@@ -390,7 +392,7 @@ static void on_quantum_tick(evutil_socket_t ignored, short what, void *arg)
                                  peer_config(link->env, link->peer)->simulated_rate_bps,
                                  room < QUANTUM_TICK_MAX_BLOCKS ? room : QUANTUM_TICK_MAX_BLOCKS);
     while (due > 0) {
-        size_t count = due < LINK_BLOCKS_MAX ? due : LINK_BLOCKS_MAX;
+        size_t count = due < QUANTUM_SIM_BLOCKS_MAX ? due : QUANTUM_SIM_BLOCKS_MAX;
 
         if (!send_blocks(link, count)) {
             fail(link->current, "no memory or no random numbers for the simulated quantum channel");
@@ -401,6 +403,30 @@ static void on_quantum_tick(evutil_socket_t ignored, short what, void *arg)
     stream_flush(link->current->stream);
 }
 
+static struct buf *output(const struct link *link)
+{
+    return link->current != NULL ? stream_output(link->current->stream) : NULL;
+}
+
+static void on_settled(void *arg, uint64_t ticket)
+{
+    struct link *link = arg;
+
+    link_session_settled(link->session, ticket, output(link));
+    on_flush(-1, 0, link);
+}
+
+static void on_shelf_failed(void *arg, const struct status *status)
+{
+    struct link *link = arg;
+
+    log_line(link->env->log, LOG_LEVEL_ERROR,
+             "link to '%s': no more key material is opened or made: %s", link->peer->kme_id,
+             status->text);
+}
+
+static const struct shelf_events shelf_events = {on_settled, on_shelf_failed};
+
 static bool set_up(struct link *link, struct status *status)
 {
     const struct env *env = link->env;
@@ -408,6 +434,8 @@ static bool set_up(struct link *link, struct status *status)
     link->session = link_session_new(env, link->peer, &session_events, link, status);
     if (link->session == NULL)
         return false;
+    if (env->shelf != NULL && !shelf_subscribe(env->shelf, &shelf_events, link))
+        return status_fail(status, OUTCOME_INTERNAL, "too many links share the store");
     link->redial = evtimer_new(env->base, on_redial, link);
     link->heartbeat = evtimer_new(env->base, on_heartbeat, link);
     link->acknowledge = evtimer_new(env->base, on_acknowledge, link);
@@ -453,6 +481,8 @@ void link_free(struct link *link)
         return;
     while (!TAILQ_EMPTY(&link->connections))
         drop(TAILQ_FIRST(&link->connections), "this key server ends");
+    if (link->env->shelf != NULL)
+        shelf_unsubscribe(link->env->shelf, link);
     free_event(link->redial);
     free_event(link->heartbeat);
     free_event(link->acknowledge);
@@ -462,10 +492,10 @@ void link_free(struct link *link)
     OPENSSL_free(link);
 }
 
-void link_on_assigned(struct link *link, link_assigned assigned, void *arg)
+void link_on_keys(struct link *link, const struct link_keys *keys, void *arg)
 {
-    link->assigned = assigned;
-    link->assigned_arg = arg;
+    link->keys = keys;
+    link->keys_arg = arg;
 }
 
 void link_on_streams(struct link *link, const struct link_streams *streams, void *arg)
@@ -496,25 +526,29 @@ bool link_has_room(const struct link *link, size_t count)
 
 bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits)
 {
-    struct buf *out = link->current != NULL ? stream_output(link->current->stream) : NULL;
-
     event_active(link->flush, EV_TIMEOUT, 0);
-    return link_session_send_stream(link->session, frame, bits, out);
+    return link_session_send_stream(link->session, frame, bits, output(link));
 }
 
 bool link_assign(struct link *link, const struct assignment *assignment)
 {
-    bool done =
-        link_session_assign(link->session, assignment, stream_output(link->current->stream));
-
     event_active(link->flush, EV_TIMEOUT, 0);
-    return done;
+    return link_session_assign(link->session, assignment, output(link));
 }
 
 bool link_relay(struct link *link, struct frame_relay *relay)
 {
-    bool done = link_session_relay(link->session, relay, stream_output(link->current->stream));
-
     event_active(link->flush, EV_TIMEOUT, 0);
-    return done;
+    return link_session_relay(link->session, relay, output(link));
+}
+
+void link_stock(struct link *link, size_t wanted_blocks)
+{
+    event_active(link->flush, EV_TIMEOUT, 0);
+    link_session_stock(link->session, wanted_blocks, output(link));
+}
+
+bool link_is_idle(const struct link *link)
+{
+    return link_session_waiting(link->session) == 0;
 }

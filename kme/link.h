@@ -17,9 +17,6 @@
 
 struct link;
 
-/* Called for each key that became ready to be claimed here. */
-typedef void (*link_assigned)(void *arg, const struct key_id *key_id);
-
 /* What concerns key streams. */
 struct link_streams {
     void (*up)(void *arg, bool resumed);
@@ -27,11 +24,17 @@ struct link_streams {
     void (*stocked)(void *arg); /* blocks became usable */
 };
 
+/* What concerns ETSI 014; called after the running callback, or from the event loop. */
+struct link_keys {
+    void (*assigned)(void *arg, const struct key_id *key_id); /* it is ready to be claimed here */
+    void (*stocked)(void *arg); /* blocks became usable, or the link went down */
+};
+
 /* Dials, or waits for link_accept. */
 struct link *link_new(const struct env *env, struct peer *peer, struct status *status);
 void link_free(struct link *link);
 void link_on_streams(struct link *link, const struct link_streams *streams, void *arg);
-void link_on_assigned(struct link *link, link_assigned assigned, void *arg);
+void link_on_keys(struct link *link, const struct link_keys *keys, void *arg);
 
 /* Whether the peer dials. */
 bool link_listens(const struct link *link);
@@ -59,6 +62,12 @@ bool link_has_room(const struct link *link, size_t count);
  * connection with the same peer process. Needs link_has_room, except for frames whose number the
  * number of streams bounds. `bits` are lost if the peer restarts. False when out of memory. */
 bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits);
+
+/* Sees to it that so many blocks of ours will be usable, if that many rest. */
+void link_stock(struct link *link, size_t wanted_blocks);
+
+/* Whether the peer has acknowledged all that it was told. */
+bool link_is_idle(const struct link *link);
 
 /* Tells the peer, after the running callback, that a key was cut. Needs link_has_room. */
 bool link_assign(struct link *link, const struct assignment *assignment);

@@ -5,7 +5,7 @@
 
 #include "kme/link_codec_parts.h"
 
-enum { LENGTH_BYTES = 4, OWNER_SENDER = 1, OWNER_RECEIVER = 2 };
+enum { LENGTH_BYTES = 4, SEQUENCE_AT = LENGTH_BYTES + 1, SEQUENCE_BYTES = 8 };
 
 static const char hello_magic[] = "QKDL";
 
@@ -28,6 +28,12 @@ void link_frame_end(struct buf *buf, size_t at)
         buf->data[at + i] = (uint8_t)(length >> (8 * (LENGTH_BYTES - 1 - i)));
 }
 
+void link_renumber(uint8_t *frame, uint64_t sequence)
+{
+    for (size_t i = 0; i < SEQUENCE_BYTES; i++)
+        frame[SEQUENCE_AT + i] = (uint8_t)(sequence >> (8 * (SEQUENCE_BYTES - 1 - i)));
+}
+
 void link_name_put(struct buf *buf, const char *name)
 {
     size_t length = strlen(name);
@@ -47,6 +53,7 @@ void link_put_hello(struct buf *buf, const struct frame_hello *hello)
     buf_put_u64(buf, hello->blocks_through);
     buf_put_u64(buf, hello->assigns_through);
     buf_put_u64(buf, hello->capacity_blocks);
+    buf_put_u64(buf, hello->window_blocks);
     link_name_put(buf, hello->kme_id);
     link_frame_end(buf, at);
 }
@@ -74,22 +81,6 @@ void link_put_assign(struct buf *buf, const struct frame_assign *assign)
     buf_put_u32(buf, (uint32_t)a->block_count);
     for (size_t i = 0; i < a->block_count; i++)
         buf_put(buf, a->blocks[i].octets, KEY_ID_BYTES);
-    link_frame_end(buf, at);
-}
-
-void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks)
-{
-    size_t at = link_frame_begin(buf, FRAME_SIMULATED_QUANTUM);
-
-    buf_put_u64(buf, blocks->first_sequence);
-    buf_put_u32(buf, (uint32_t)blocks->count);
-    for (size_t i = 0; i < blocks->count; i++) {
-        const struct block *block = &blocks->blocks[i];
-
-        buf_put(buf, block->id.octets, KEY_ID_BYTES);
-        buf_put_u8(buf, block->owner == BLOCK_OURS ? OWNER_SENDER : OWNER_RECEIVER);
-        buf_put(buf, block->octets, BLOCK_BYTES);
-    }
     link_frame_end(buf, at);
 }
 
@@ -127,6 +118,7 @@ static bool parse_hello(struct reader *reader, struct frame *frame)
     hello->blocks_through = reader_u64(reader);
     hello->assigns_through = reader_u64(reader);
     hello->capacity_blocks = reader_u64(reader);
+    hello->window_blocks = reader_u64(reader);
     link_name_take(reader, hello->kme_id);
     return reader_done(reader);
 }
@@ -157,28 +149,6 @@ static bool parse_assign(struct reader *reader, struct frame *frame)
     return reader_done(reader);
 }
 
-static bool parse_blocks(struct reader *reader, struct frame *frame)
-{
-    struct frame_blocks *blocks = &frame->u.blocks;
-
-    blocks->first_sequence = reader_u64(reader);
-    blocks->count = reader_u32(reader);
-    if (blocks->count == 0 || blocks->count > LINK_BLOCKS_MAX)
-        return false;
-    for (size_t i = 0; i < blocks->count; i++) {
-        struct block *block = &blocks->blocks[i];
-        uint8_t owner;
-
-        link_octets_take(reader, block->id.octets, KEY_ID_BYTES);
-        owner = reader_u8(reader);
-        if (owner != OWNER_SENDER && owner != OWNER_RECEIVER)
-            return false;
-        block->owner = owner == OWNER_SENDER ? BLOCK_PEERS : BLOCK_OURS;
-        link_octets_take(reader, block->octets, BLOCK_BYTES);
-    }
-    return reader_done(reader);
-}
-
 static const struct {
     enum frame_type type;
     bool (*parse)(struct reader *reader, struct frame *frame);
@@ -192,7 +162,11 @@ static const struct {
     {FRAME_STREAM_CHUNK, link_stream_chunk_take},
     {FRAME_STREAM_WANT, link_stream_want_take},
     {FRAME_STREAM_CLOSED, link_stream_closed_take},
-    {FRAME_SIMULATED_QUANTUM, parse_blocks},
+    {FRAME_SEGMENTS_OPEN, link_segments_take},
+    {FRAME_SEGMENTS_OPENED, link_segments_take},
+    {FRAME_INVENTORY, link_inventory_take},
+    {FRAME_RECONCILED, link_reconciled_take},
+    {FRAME_SIMULATED_QUANTUM, link_blocks_take},
 };
 
 enum link_parse link_parse(const void *data, size_t length, struct frame *frame, size_t *used,

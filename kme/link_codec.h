@@ -23,7 +23,7 @@
 enum {
     LINK_VERSION = 2,
     LINK_EPOCH_BYTES = 16,
-    LINK_BLOCKS_MAX = 128,       /* in one frame */
+    LINK_IDS_MAX = 500,          /* in one frame */
     LINK_FRAME_MAX_BYTES = 20480 /* type and body */
 };
 
@@ -31,12 +31,16 @@ enum frame_type {
     FRAME_HELLO = 0x01,
     FRAME_ACK = 0x02,
     FRAME_ASSIGN = 0x03,
-    FRAME_STREAM_OPEN = 0x04,   /* an SAE of the sender's site opened a stream first */
-    FRAME_STREAM_JOINED = 0x05, /* its peer has opened it, too */
-    FRAME_STREAM_CHUNK = 0x06,  /* which blocks are a position of a stream */
-    FRAME_STREAM_WANT = 0x07,   /* asks the end that cuts chunks for a position */
-    FRAME_STREAM_CLOSED = 0x08, /* the sender's end of a stream is no more */
-    FRAME_RELAY = 0x10,         /* a key of a multicast, cut from another link's blocks */
+    FRAME_STREAM_OPEN = 0x04,     /* an SAE of the sender's site opened a stream first */
+    FRAME_STREAM_JOINED = 0x05,   /* its peer has opened it, too */
+    FRAME_STREAM_CHUNK = 0x06,    /* which blocks are a position of a stream */
+    FRAME_STREAM_WANT = 0x07,     /* asks the end that cuts chunks for a position */
+    FRAME_STREAM_CLOSED = 0x08,   /* the sender's end of a stream is no more */
+    FRAME_SEGMENTS_OPEN = 0x09,   /* asks for segments of the sender to be opened */
+    FRAME_SEGMENTS_OPENED = 0x0a, /* they are: their copies have left the shelf */
+    FRAME_INVENTORY = 0x0b,       /* after hello, where there is nothing to resume */
+    FRAME_RECONCILED = 0x0c,      /* the sender has heard all of it, and is ready */
+    FRAME_RELAY = 0x10,           /* a key of a multicast, cut from another link's blocks */
     FRAME_SIMULATED_QUANTUM = 0x80
 };
 
@@ -47,6 +51,7 @@ struct frame_hello {
     uint64_t blocks_through;              /* blocks that the sender of this has received */
     uint64_t assigns_through;             /* assignments that it has received */
     uint64_t capacity_blocks;             /* what its store takes */
+    uint64_t window_blocks;               /* it opens so many at a time; 0: its store is memory */
     char kme_id[ETSI014_ID_MAX_CHARS + 1];
 };
 
@@ -109,10 +114,21 @@ struct frame_stream {
     } u;
 };
 
+/* Segments, numbered together with assignments; or, in an inventory, blocks. */
+struct frame_ids {
+    uint64_t sequence; /* not in an inventory */
+    bool last;         /* in an inventory: it is complete */
+    bool assigned;     /* in an inventory: the sender has cut keys from these; else unassigned */
+    size_t count;      /* 1 to LINK_IDS_MAX; in an inventory from 0 on */
+    struct key_id ids[LINK_IDS_MAX];
+};
+
+/* One segment. */
 struct frame_blocks {
-    uint64_t first_sequence; /* of blocks[0]; from 1 on */
+    uint64_t first_sequence;  /* of blocks[0]; from 1 on */
+    struct segment_head head; /* owner as the receiver sees it when parsed */
     size_t count;
-    struct block blocks[LINK_BLOCKS_MAX]; /* owner as the receiver sees it when parsed */
+    struct block blocks[SEGMENT_BLOCKS_MAX];
 };
 
 struct frame {
@@ -123,6 +139,7 @@ struct frame {
         struct frame_assign assign;
         struct frame_relay relay;
         struct frame_stream stream; /* of all FRAME_STREAM types */
+        struct frame_ids ids;
         struct frame_blocks blocks; /* secret: wipe the frame after use */
     } u;
 };
@@ -133,7 +150,13 @@ void link_put_ack(struct buf *buf, const struct frame_ack *ack);
 void link_put_assign(struct buf *buf, const struct frame_assign *assign);
 void link_put_relay(struct buf *buf, const struct frame_relay *relay);
 void link_put_stream(struct buf *buf, const struct frame *frame);
+void link_put_segments(struct buf *buf, enum frame_type type, const struct frame_ids *ids);
+void link_put_inventory(struct buf *buf, const struct frame_ids *ids);
+void link_put_reconciled(struct buf *buf);
 void link_put_blocks(struct buf *buf, const struct frame_blocks *blocks);
+
+/* Gives an encoded frame, one of those that are numbered, another number. */
+void link_renumber(uint8_t *frame, uint64_t sequence);
 
 enum link_parse { LINK_PARSE_FRAME, LINK_PARSE_MORE, LINK_PARSE_BAD };
 

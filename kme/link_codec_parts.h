@@ -33,4 +33,10 @@ bool link_stream_chunk_take(struct reader *reader, struct frame *frame);
 bool link_stream_want_take(struct reader *reader, struct frame *frame);
 bool link_stream_closed_take(struct reader *reader, struct frame *frame);
 
+/* Parsers of the frames about segments and blocks (link_codec_store.c). */
+bool link_segments_take(struct reader *reader, struct frame *frame);
+bool link_inventory_take(struct reader *reader, struct frame *frame);
+bool link_reconciled_take(struct reader *reader, struct frame *frame);
+bool link_blocks_take(struct reader *reader, struct frame *frame);
+
 #endif

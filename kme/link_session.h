@@ -5,7 +5,11 @@
  *
  * Both ends number what they send. On a new connection they compare epochs. If neither has
  * restarted, each tells how far it got: blocks beyond are dropped at the source of the simulated
- * channel, assignments beyond are sent again. Otherwise both drop all unassigned blocks.
+ * channel, assignments beyond are sent again. Otherwise they reconcile: each tells the other which
+ * blocks it has, and what has no twin is dropped.
+ *
+ * The owner of blocks keeps some of them open, at both ends, and asks the peer to open more before
+ * they run out. An end without a shelf has nothing to erase, and answers at once.
  */
 #ifndef QKD_KME_LINK_SESSION_H
 #define QKD_KME_LINK_SESSION_H
@@ -26,7 +30,7 @@ enum {
 struct link_session;
 
 struct link_session_events {
-    /* The peer's hello was accepted; `resumed` if nothing was forgotten. */
+    /* Both ends agree on what they have; `resumed` if nothing was forgotten. */
     void (*up)(void *arg, bool resumed);
     /* A key became ready to be claimed here. */
     void (*assigned)(void *arg, const struct key_id *key_id);
@@ -50,6 +54,9 @@ void link_session_greet(struct link_session *session, struct buf *out);
 void link_session_disconnect(struct link_session *session);
 bool link_session_is_up(const struct link_session *session);
 
+/* Whether the peer has said hello, and may be told anything at all. */
+bool link_session_is_talking(const struct link_session *session);
+
 /* Takes one frame; may append frames. False: the peer broke the rules, close the connection. */
 bool link_session_take(struct link_session *session, const struct frame *frame, struct buf *out,
                        struct status *status);
@@ -64,10 +71,20 @@ size_t link_session_capacity_blocks(const struct link_session *session);
 /* Source, while up: blocks that the capacities of both ends still take, by owner. */
 size_t link_session_room_blocks(const struct link_session *session);
 
-/* Source, while up: adds the blocks to our store as pending, and sends them. Owners are set here,
- * to whoever has less. */
-bool link_session_send_blocks(struct link_session *session, struct frame_blocks *blocks,
-                              struct buf *out);
+/* Source, while up: adds the blocks to our store as pending, and sends them; at most
+ * SEGMENT_BLOCKS_MAX. Whoever has less gets more of them. */
+bool link_session_send_blocks(struct link_session *session, const struct block *blocks,
+                              size_t count, struct buf *out);
+
+/* While up: sees to it that so many blocks of ours will be usable, if they rest; and in any case
+ * that the window is not running empty. */
+void link_session_stock(struct link_session *session, size_t wanted_blocks, struct buf *out);
+
+/* The shelf is settled up to this ticket. `out` may be NULL while not talking. */
+void link_session_settled(struct link_session *session, uint64_t ticket, struct buf *out);
+
+/* Assignments, and what else is numbered, that the peer has not acknowledged. */
+size_t link_session_waiting(const struct link_session *session);
 
 /* Initiator's side, while up: room for so many more assignments; tells the peer of one. */
 bool link_session_has_room(const struct link_session *session, size_t count);

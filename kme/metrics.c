@@ -12,7 +12,7 @@ static const char *const method_names[METHOD_COUNT] = {"status", "enc_keys", "de
 static const char *const outcome_names[METRIC_OUTCOME_COUNT] = {
     "ok", "bad_request", "unauthorised", "not_found", "unavailable", "aborted"};
 static const char *const loss_names[LOSS_COUNT] = {
-    "peer_restart", "link", "expired", "displaced", "mismatch", "surplus", "closed"};
+    "peer_restart", "link", "expired", "displaced", "mismatch", "surplus", "closed", "crash"};
 static const char *const reload_names[RELOAD_COUNT] = {"done", "refused"};
 static const char *const api_names[API_COUNT] = {"014", "004"};
 static const char *const call004_names[CALL004_COUNT] = {"open_connect", "get_key", "close"};
@@ -227,9 +227,17 @@ static void put_gauges(const struct metrics_link *links, size_t count, struct bu
     for (size_t i = 0; i < count; i++)
         put_peer_sample(buf, "qkd_kme_link_up", links[i].peer, links[i].up);
     put_head(buf, "qkd_kme_available_bits", "gauge",
-             "Key bits that initiators of this site can reserve.");
+             "Key bits that initiators of this site can reserve, those at rest included.");
     for (size_t i = 0; i < count; i++)
         put_peer_sample(buf, "qkd_kme_available_bits", links[i].peer, links[i].available_bits);
+    put_head(buf, "qkd_kme_open_bits", "gauge",
+             "Unassigned key bits of both sites in memory only, which a crash would lose.");
+    for (size_t i = 0; i < count; i++)
+        put_peer_sample(buf, "qkd_kme_open_bits", links[i].peer, links[i].open_bits);
+    put_head(buf, "qkd_kme_resting_bits", "gauge",
+             "Unassigned key bits of both sites at rest, which a crash of both would not lose.");
+    for (size_t i = 0; i < count; i++)
+        put_peer_sample(buf, "qkd_kme_resting_bits", links[i].peer, links[i].resting_bits);
 }
 
 static void put_lost(const struct metrics_link *link, struct buf *buf)

@@ -50,6 +50,7 @@ enum metric_loss {
     LOSS_MISMATCH,     /* the two ends disagree about a block */
     LOSS_SURPLUS,      /* of a block, beyond the size of its key */
     LOSS_CLOSED,       /* of a stream that was closed before they were read */
+    LOSS_CRASH,        /* open when this key server ended without a clean stop: at most so many */
     LOSS_COUNT
 };
 
@@ -103,6 +104,8 @@ struct metrics_link {
     const struct metrics_peer *counters;
     bool up;
     uint64_t available_bits; /* that initiators of this site can still reserve */
+    uint64_t open_bits;      /* of both sites, in memory only */
+    uint64_t resting_bits;   /* of both sites, on the shelf */
 };
 
 /* Streams of ETSI 004 by state; what a state is called. */

@@ -64,10 +64,11 @@ static void put_link(const struct env *env, const struct peer *peer, int64_t now
     json_out_number(out, "for_s", (now_ns - link_since_ns(peer->link)) / NS_PER_S);
     json_out_number(out, "rate_bps", peer_config(env, peer)->simulated_rate_bps);
     json_out_number(out, "measured_rate_bps", rate_meter_per_s(&peer->rate));
-    json_out_number(out, "available_bits", bits(store_usable(peer->store, BLOCK_OURS)));
-    json_out_number(
-        out, "stored_bits",
-        bits(store_usable(peer->store, BLOCK_OURS) + store_usable(peer->store, BLOCK_PEERS)));
+    json_out_number(out, "available_bits", bits(store_available(peer->store, BLOCK_OURS)));
+    json_out_number(out, "stored_bits", bits(store_unassigned(peer->store)));
+    json_out_number(out, "resting_bits",
+                    bits(store_blocks(peer->store, BLOCK_OURS, SEGMENT_RESTING) +
+                         store_blocks(peer->store, BLOCK_PEERS, SEGMENT_RESTING)));
     json_out_number(out, "capacity_bits", bits(link_capacity_blocks(peer->link)));
     json_out_number(out, "generated_bits", (int64_t)peer->counters.generated_bits);
     put_lost_bits(&peer->counters, out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kme/peers.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -12,13 +13,35 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
+/* What the shelf has for the link; nothing is put there before all stores have read theirs. */
+static bool load_peer(const struct peers *peers, struct peer *peer, const char *kme_id,
+                      struct status *status)
+{
+    const struct env *env = peers->env;
+    struct store_loaded loaded;
+
+    peer->kme_id = OPENSSL_strdup(kme_id);
+    peer->store = store_new(env->shelf, kme_id);
+    if (peer->kme_id == NULL || peer->store == NULL)
+        return status_fail(status, OUTCOME_INTERNAL, "out of memory for the link to '%s'", kme_id);
+    if (!store_load(peer->store, monotonic_ns(), &loaded, status))
+        return status_prefix(status, "link to '%s'", kme_id);
+    peer->counters.lost_bits[LOSS_CRASH] += loaded.lost_bits;
+    if (loaded.blocks > 0 || loaded.keys > 0)
+        log_line(env->log, LOG_LEVEL_INFO,
+                 "link to '%s': %zu key bits and %zu reserved keys were at rest", kme_id,
+                 loaded.blocks * BLOCK_BITS, loaded.keys);
+    if (loaded.lost_bits > 0)
+        log_line(env->log, LOG_LEVEL_WARN,
+                 "link to '%s': the last process did not end cleanly: up to %" PRIu64
+                 " key bits are lost",
+                 kme_id, loaded.lost_bits);
+    return true;
+}
+
 static bool start_peer(struct peers *peers, struct peer *peer, const char *kme_id,
                        struct status *status)
 {
-    peer->kme_id = OPENSSL_strdup(kme_id);
-    peer->store = store_new();
-    if (peer->kme_id == NULL || peer->store == NULL)
-        return status_fail(status, OUTCOME_INTERNAL, "out of memory for the link to '%s'", kme_id);
     peer->link = link_new(peers->env, peer, status);
     if (peer->link == NULL)
         return status_prefix(status, "link to '%s'", kme_id);
@@ -59,6 +82,9 @@ bool peers_start(struct peers *peers, const struct env *env, struct status *stat
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for links");
     peers->count = config->links.count;
     for (size_t i = 0; i < peers->count; i++)
+        if (!load_peer(peers, &peers->items[i], config->links.items[i].peer_kme_id, status))
+            return false;
+    for (size_t i = 0; i < peers->count; i++)
         if (!start_peer(peers, &peers->items[i], config->links.items[i].peer_kme_id, status))
             return false;
     for (size_t i = 0; i < peers->count; i++)
@@ -76,6 +102,8 @@ void peers_free(struct peers *peers)
 
         streams004_free(peer->streams);
         link_free(peer->link);
+        if (peer->store != NULL)
+            store_rest_all(peer->store, monotonic_ns());
         store_free(peer->store);
         OPENSSL_free(peer->kme_id);
     }
@@ -83,6 +111,14 @@ void peers_free(struct peers *peers)
     if (peers->env != NULL)
         catalogue004_free(&peers->catalogue);
     memset(peers, 0, sizeof(*peers));
+}
+
+bool peers_are_idle(const struct peers *peers)
+{
+    for (size_t i = 0; i < peers->count; i++)
+        if (link_is_up(peers->items[i].link) && !link_is_idle(peers->items[i].link))
+            return false;
+    return true;
 }
 
 struct peer *peers_of_sae(const struct peers *peers, const char *sae)
@@ -103,6 +139,7 @@ void peers_tick(struct peers *peers)
         struct peer *peer = &peers->items[i];
 
         peer->counters.lost_bits[LOSS_EXPIRED] += store_expire(peer->store, now_ns);
+        store_tick(peer->store, now_ns);
         rate_meter_sample(&peer->rate, now_ns, peer->counters.generated_bits);
         streams004_tick(peer->streams);
     }

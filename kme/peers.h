@@ -21,7 +21,12 @@ struct peers {
 
 /* Borrows env. False, and *status, when it cannot; free it in either case. */
 bool peers_start(struct peers *peers, const struct env *env, struct status *status);
+
+/* What can outlive the process goes to the shelf. */
 void peers_free(struct peers *peers);
+
+/* Whether the peers have heard of all that was done here; those without a link do not count. */
+bool peers_are_idle(const struct peers *peers);
 
 /* The peer that an SAE is behind, as the configuration has it now; NULL if it is behind none. */
 struct peer *peers_of_sae(const struct peers *peers, const char *sae);

@@ -34,7 +34,7 @@ static void put_status(const struct call014 *call, const struct peer *peer)
     int64_t blocks = (int64_t)store_blocks_for((uint32_t)config->limits.default_key_bits);
     struct etsi014_status value = {
         .key_size_bits = config->limits.default_key_bits,
-        .stored_key_count = (int64_t)store_usable(peer->store, BLOCK_OURS) / blocks,
+        .stored_key_count = (int64_t)store_available(peer->store, BLOCK_OURS) / blocks,
         .max_key_count = peer_config(call->service->env, peer)->capacity_bits / BLOCK_BITS / blocks,
         .max_key_per_request = config->limits.max_keys_per_request,
         .max_key_size_bits = config->limits.max_key_bits,

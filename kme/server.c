@@ -170,7 +170,8 @@ static void begin_end(struct server *server)
 static void on_drain(evutil_socket_t ignored, short what, void *arg)
 {
     struct server *server = arg;
-    bool idle = service014_is_idle(server->service014) && service004_is_idle(server->service004);
+    bool idle = service014_is_idle(server->service014) && service004_is_idle(server->service004) &&
+                peers_are_idle(&server->peers);
 
     (void)ignored;
     (void)what;

@@ -286,10 +286,17 @@ static const struct http_service http_service = {
     "ETSI 014", TLS_SERVER_014, ETSI014_REQUEST_MAX_BYTES, ETSI014_RESPONSE_MAX_BYTES, opened,
     handle,     refuse};
 
-static void listen_to_links(struct service014 *service, link_assigned assigned)
+static void on_stocked(void *arg)
+{
+    (void)arg;
+}
+
+static const struct link_keys link_keys = {claim014_assigned, on_stocked};
+
+static void listen_to_links(struct service014 *service, const struct link_keys *keys)
 {
     for (size_t i = 0; i < service->peers->count; i++)
-        link_on_assigned(service->peers->items[i].link, assigned, service);
+        link_on_keys(service->peers->items[i].link, keys, service);
 }
 
 struct service014 *service014_new(const struct env *env, struct peers *peers, struct status *status)
@@ -310,7 +317,7 @@ struct service014 *service014_new(const struct env *env, struct peers *peers, st
         service014_free(service);
         return NULL;
     }
-    listen_to_links(service, claim014_assigned);
+    listen_to_links(service, &link_keys);
     return service;
 }
 

@@ -68,7 +68,7 @@ static bool hold(struct store *store, const struct relayed_key *relayed, int oct
 
 static struct store *new_store(void)
 {
-    struct store *store = store_new();
+    struct store *store = store_new(NULL, "kme-x");
 
     assert_non_null(store);
     return store;

@@ -57,6 +57,12 @@ bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits)
     return !link->out.failed;
 }
 
+void link_stock(struct link *link, size_t wanted_blocks)
+{
+    (void)link;
+    (void)wanted_blocks;
+}
+
 static char name_a[] = "kme-a", name_b[] = "kme-b", alice[] = "alice", bob[] = "bob",
             strict[] = "strict", qubip[] = "qubip";
 
@@ -84,7 +90,7 @@ static void start(struct end *end, char *name, char *peer, char *sae, char **pee
     end->env.metrics = &end->metrics;
     end->link.up = true;
     buf_init(&end->link.out, ROOM);
-    end->store = store_new();
+    end->store = store_new(NULL, "kme-x");
     assert_non_null(end->store);
     end->peer = (struct peer){.kme_id = peer, .store = end->store, .link = &end->link};
     catalogue004_init(&end->catalogue);
@@ -139,6 +145,7 @@ static void stock(struct end *a, struct end *b, size_t count)
     static uint32_t made;
 
     for (size_t i = 0; i < count; i++) {
+        struct segment_head head;
         struct block block;
 
         made++;
@@ -149,10 +156,10 @@ static void stock(struct end *a, struct end *b, size_t count)
 
             memcpy(block.octets + at, &word, sizeof(word));
         }
-        block.owner = made % 2 == 0 ? BLOCK_OURS : BLOCK_PEERS;
-        assert_true(store_add(a->store, &block, 0));
-        block.owner = made % 2 == 0 ? BLOCK_PEERS : BLOCK_OURS;
-        assert_true(store_add(b->store, &block, 0));
+        head = (struct segment_head){block.id, made % 2 == 0 ? BLOCK_OURS : BLOCK_PEERS, false};
+        assert_true(store_add(a->store, &head, &block, 1, 0));
+        head.owner = made % 2 == 0 ? BLOCK_PEERS : BLOCK_OURS;
+        assert_true(store_add(b->store, &head, &block, 1, 0));
     }
     a->link.events->stocked(a->link.arg);
     b->link.events->stocked(b->link.arg);
