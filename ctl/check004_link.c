@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* S04 37: the other key server goes away and comes back. Only in a laboratory. */
 #include <poll.h>
-#include <stdlib.h>
 
 #include "ctl/check004.h"
 
@@ -12,15 +11,6 @@ enum {
     AGAIN_MS = 1000,
     TIMEOUT_MS = 1500
 };
-
-/* Which key server of the laboratory the responder uses. */
-static enum lab_kme responders_kme(const struct cast004 *cast)
-{
-    const char *port = endpoint_address(cast->endpoints[END_RESPONDER])->port;
-
-    return strtoul(port, NULL, 10) == lab_port(cast->lab, LAB_KME_A, LAB_PORT_004) ? LAB_KME_A
-                                                                                   : LAB_KME_B;
-}
 
 /* Whether OPEN_CONNECT comes to be refused with 4. */
 static bool open_gets_4(struct scene004 *scene, struct status *status)
@@ -78,7 +68,7 @@ static bool works_again(struct scene004 *scene, struct status *status)
 static bool link_down(struct scene004 *scene, struct status *status)
 {
     struct etsi004_qos qos = scene004_wish(scene, END_INITIATOR).qos;
-    enum lab_kme kme = responders_kme(scene->cast);
+    enum lab_kme kme = scene->cast->responders_kme;
     struct status starting = STATUS_INIT;
     struct pair004 pair;
     bool ok;

@@ -163,6 +163,7 @@ static bool fill_in(const struct check_run *run, struct state *state, struct sta
     state->cast.dialect = settings_etsi004_dialect(initiator);
     state->cast.patience_ms = (int)run->choices.timeout_ms + 2 * SCENE_SHORT_MS;
     state->cast.lab = run->lab;
+    state->cast.responders_kme = run->lab_kmes[CHECK_RESPONDER];
     snprintf(state->cast.uris[0], sizeof(state->cast.uris[0]), "%s",
              settings_source_uri(initiator));
     snprintf(state->cast.uris[1], sizeof(state->cast.uris[1]), "%s",

@@ -44,8 +44,9 @@ struct cast004 {
     bool stranger_is_an_sae;                 /* of the key server; else it is known nowhere there */
     char uris[2][ETSI004_URI_MAX_CHARS + 1]; /* of the initiator and of the responder */
     enum dialect004 dialect;
-    int patience_ms; /* for one answer */
-    struct lab *lab; /* NULL = none */
+    int patience_ms;             /* for one answer */
+    struct lab *lab;             /* NULL = none */
+    enum lab_kme responders_kme; /* of the laboratory */
 };
 
 struct line004;

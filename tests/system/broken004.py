@@ -5,6 +5,7 @@ A defect is a subclass of Sound that overrides request() or answer(). Both see w
 """
 import contextlib
 import os
+import random
 import select
 import socket
 import ssl
@@ -581,3 +582,25 @@ class OpensAgainWhatIsInUse(Sound):
             qos = asked.payload[qos_at(asked):-16]
             return frame.with_payload(struct.pack(">I", SUCCESS) + qos + asked.ksid)
         return frame
+
+
+class MutatesAnswers(Sound):
+    """Changes octets of a third of its answers, and their lengths; the same ones for each seed."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self._random = random.Random(seed)
+        self.mutated = 0
+
+    def answer(self, connection, asked, frame):
+        with self.lock:
+            if self._random.randrange(3) > 0:
+                return frame
+            self.mutated += 1
+            payload = bytearray(frame.payload)
+            for _ in range(self._random.randrange(1, 5)):
+                payload[self._random.randrange(len(payload))] = self._random.randrange(256)
+            cut = self._random.choice((0, 0, 1, 4, len(payload)))
+            payload = payload[:len(payload) - cut] + self._random.randbytes(
+                self._random.choice((0, 0, 1, 4, 60000)))
+            return Frame(frame.version, self._random.choice((frame.service, 0)), bytes(payload))

@@ -98,7 +98,7 @@ class Ours(unittest.TestCase):
 class Broken(unittest.TestCase):
     """One defect each."""
 
-    def failures(self, defect):
+    def failures(self, defect, *more):
         """(the checks that fail, the report) with that defect at both key servers."""
         with Lab() as lab, Proxy(lab, "a", defect) as a, Proxy(lab, "b", defect) as b:
             words = []
@@ -106,7 +106,7 @@ class Broken(unittest.TestCase):
                 cert, key = lab.pki(sae)
                 words += [f"--{prefix}kme", url, f"--{prefix}cert", cert, f"--{prefix}key", key]
             code, results, report = check("--ca", lab.ca, "--sae", "alice", "--peer", "bob",
-                                          *words)
+                                          *words, *more)
             failed = those(results, "failed")
             self.assertEqual(code, 1 if failed else 0)
             return failed, report
@@ -122,6 +122,17 @@ class Broken(unittest.TestCase):
 
     def test_a_proxy_without_a_defect_passes(self):
         self.assert_fail({broken004.Sound: set()})
+
+    def test_mutated_answers_fail_checks_and_no_more(self):
+        defects = [broken004.MutatesAnswers(seed) for seed in range(3)]
+        with concurrent.futures.ThreadPoolExecutor(len(defects)) as pool:
+            futures = [pool.submit(self.failures, defect, "--timeout-ms", 100)
+                       for defect in defects]
+        for defect, future in zip(defects, futures):
+            failed, report = future.result()
+            self.assertGreater(defect.mutated, 20)
+            self.assertGreater(len(failed), 5)
+            self.assertEqual(report["summary"]["checks"], len(report["checks"]))
 
     def test_defects_of_keys(self):
         self.assert_fail({
