@@ -69,10 +69,13 @@ bool call014(struct check_run *run, struct check_report *report, const struct ca
         .length = call->body != NULL ? strlen(call->body) : 0,
         .content_type = call->content_type,
     };
+    bool ok;
 
     call014_path(run, call, path);
     answer_init(answer);
-    if (!https_call(&check014_of(run)->ends[call->end], &ask, answer, &deadline, &status))
+    ok = https_call(&check014_of(run)->ends[call->end], &ask, answer, &deadline, &status);
+    check014_of(run)->last_code = ok ? answer->code : 0;
+    if (!ok)
         return check_fail(report, "%s%s: expected an answer, came none: %s", call->method,
                           call->query != NULL ? call->query : "", status.text);
     if (strcmp(call->method, "enc_keys") == 0 && answer->code == 200)

@@ -40,10 +40,10 @@ void check_s14_39(struct check_run *run, struct check_report *report)
         ok = delivers(run, report, "an unknown member beside key_ID", &claim, 1);
     }
     keys014_free(&keys);
-    if (!ok)
-        check_deviation(report, 8);
-    else
+    if (ok)
         call014_refused(run, report, "a member twice", &twice, 400, NULL);
+    else if (check014_of(run)->last_code == 400 || check014_of(run)->last_code == 422)
+        check_deviation(report, 8);
 }
 
 static bool refuse_nested(struct check_run *run, struct check_report *report)
@@ -67,7 +67,8 @@ void check_s14_40(struct check_run *run, struct check_report *report)
         const struct call014 call = posting(bodies[i]);
 
         if (!call014_refused(run, report, bodies[i], &call, 400, NULL)) {
-            check_deviation(report, 18);
+            if (check014_of(run)->last_code == 200)
+                check_deviation(report, 18);
             return;
         }
         if (https->connection == NULL &&

@@ -42,7 +42,7 @@ const struct command command_check_kme = {
         "  --stranger ID  --stranger-cert FILE  --stranger-key FILE\n"
         "                  optional: an SAE at the responder's key server that is not the\n"
         "                  responder\n"
-        "  --lab DIR       fills all that in from a laboratory; --reverse swaps the ends\n"
+        "  --lab DIR       fills in what is not given from a laboratory; --reverse swaps the ends\n"
         "\n"
         "What is run:\n"
         "  --list          prints the checks, with what the standard says about each\n"

@@ -104,6 +104,12 @@ static const struct {
     {{"bob", LAB_KME_B}, {"alice", LAB_KME_A}}, /* --reverse */
 };
 
+static void fill_in(const char **value, const char *text)
+{
+    if (*value == NULL)
+        *value = text;
+}
+
 static bool take_lab_end(struct check_options *options, struct check_run *run, enum check_end end,
                          struct status *status)
 {
@@ -119,11 +125,11 @@ static bool take_lab_end(struct check_options *options, struct check_run *run, e
              streams ? "etsi004" : "https",
              lab_port(&options->lab, kme, streams ? LAB_PORT_004 : LAB_PORT_014));
     run->lab_kmes[end] = kme;
-    values[SETTING_SAE] = sae;
-    values[SETTING_KME] = options->lab_url[end];
-    values[SETTING_CERT] = options->lab_cert[end];
-    values[SETTING_KEY] = options->lab_key[end];
-    values[SETTING_CA] = options->lab_ca;
+    fill_in(&values[SETTING_SAE], sae);
+    fill_in(&values[SETTING_KME], options->lab_url[end]);
+    fill_in(&values[SETTING_CERT], options->lab_cert[end]);
+    fill_in(&values[SETTING_KEY], options->lab_key[end]);
+    fill_in(&values[SETTING_CA], options->lab_ca);
     return true;
 }
 
