@@ -12,14 +12,14 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import statistics
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
-import harness  # noqa: E402  (the path is set above)
+from durable import set_store  # noqa: E402  (the path is set above)
+import harness  # noqa: E402
 import run  # noqa: E402
 
 PROGRAM = harness.BUILD / "bench" / "kme"
@@ -30,23 +30,21 @@ CASES = (  # name, command of the load generator
     ("dec_keys, 100 keys", "dec_keys 100"),
     ("GET_KEY", "get_key 1"),
 )
+ARMS = ("memory", "sqlite")
 SIMULATED_RATE_BPS = 1_000_000_000
 CAPACITY_BITS = 134_217_728
 STOCK_BITS = CAPACITY_BITS * 4 // 10  # of the half that belongs to one side
 TICKS = os.sysconf("SC_CLK_TCK")
-STORE = re.compile(r"^store = \{.*?\};\n", re.M | re.S)
 
 
 class Pair:
     """Two key servers, and the load generator that is connected to them."""
 
-    def __init__(self, stack, durable, connections):
+    def __init__(self, stack, durable, connections, window_bits):
         self.lab = stack.enter_context(
             harness.Lab(up=False, rate_bps=SIMULATED_RATE_BPS, capacity_bits=CAPACITY_BITS))
         for name in ("kme-a", "kme-b"):
-            if not durable:
-                path = self.lab.dir / f"{name}.conf"
-                path.write_text(STORE.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+            set_store(self.lab, name, durable, window_bits)
         self.lab.up()
         base = self.lab.base_port
         self.load = stack.enter_context(subprocess.Popen(
@@ -56,13 +54,6 @@ class Pair:
         stack.callback(self.load.stdin.close)
         if self.load.stdout.readline() != "ready\n":
             raise harness.HarnessError("the load generator did not start")
-
-    @staticmethod
-    def is_possible(durable):
-        """Whether `lab init` can make such a pair."""
-        with harness.Lab(up=False) as lab:
-            text = (lab.dir / "kme-a.conf").read_text(encoding="utf-8")
-        return not durable or STORE.search(text) is not None
 
     def _cpu_s(self):
         """Processor time of both servers so far."""
@@ -140,19 +131,21 @@ def main():
     parser.add_argument("--rounds", type=int, default=15, help="slices of each kind (15)")
     parser.add_argument("--slice-ms", type=int, default=400, help="length of a slice (400)")
     parser.add_argument("--connections", type=int, default=8, help="at each side (8)")
+    parser.add_argument("--window-bits", type=int, default=16_777_216,
+                        help="that the store in SQLite keeps open (16777216)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        pairs = {"memory": Pair(stack, False, options.connections)}
-        if Pair.is_possible(durable=True):
-            pairs["sqlite"] = Pair(stack, True, options.connections)
+        pairs = {arm: Pair(stack, arm == "sqlite", options.connections, options.window_bits)
+                 for arm in ARMS}
         found = measure(pairs, options.rounds, options.slice_ms)
     if options.json:
         print(json.dumps({"machine": run.machine(), "connections": options.connections,
                           "slices": found}, indent=2))
         return
     print(f"{options.rounds} slices of {options.slice_ms} ms each, {options.connections} kept "
-          f"connections at each side, keys of 256 bits, SIMULATED quantum channel\n"
+          f"connections at each side, keys of 256 bits, window of {options.window_bits} bits, "
+          f"SIMULATED quantum channel\n"
           f"{run.machine()}\n")
     print_table(found)
     print("\np50 and p99 are of a request, medians over the slices; cpu us is what both key "

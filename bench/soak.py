@@ -21,7 +21,8 @@ import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
-import etsi004  # noqa: E402  (the path is set above)
+from durable import set_store  # noqa: E402  (the path is set above)
+import etsi004  # noqa: E402
 import harness  # noqa: E402
 import kme_sites  # noqa: E402
 import run  # noqa: E402
@@ -262,22 +263,10 @@ def print_rows(size, rows):
         print(f"{what:<24}{first:>10.0f}{last:>10.0f}{bound:>10.0f}{'' if holds else '  GREW'}")
 
 
-def make_durable(lab, name):
-    """Gives a key server a store in a file, if it has none."""
-    path = lab.dir / f"{name}.conf"
-    text = path.read_text(encoding="utf-8")
-    if "\nstore = " not in text:
-        key_file = lab.dir / f"{name}.store-key"
-        key_file.write_bytes(os.urandom(32))
-        key_file.chmod(0o600)
-        path.write_text(f'{text}\nstore = {{ path = "{name}.db"; key_file = "{key_file.name}"; }};\n',
-                        encoding="utf-8")
-
-
 def start(sites):
     """Both key servers, linked without the relay that tests have between them."""
     for name in SERVERS:
-        make_durable(sites, name)
+        set_store(sites, name, durable=True)
     sites.edit("kme-a", r"^( *connect =).*$", rf'\1 "127.0.0.1:{sites.base_port + 13}";')
     sites.up()
     for site in "ab":
