@@ -141,15 +141,19 @@ class Relay:
 
 class Sites(harness.Lab):
     """A laboratory with SAEs alice and mallory at kme-a, bob and carol at kme-b, and a relay in
-    the link. `limits` and `link` change members of those groups at both key servers."""
+    the link. `limits` and `link` change members of those groups at both key servers. Those named
+    in `durable` keep their key material in a sealed file, the others in memory."""
 
     SAES = {"kme-a": ["alice", "mallory"], "kme-b": ["bob", "carol"]}
     RELAY_OFFSET = 15
 
-    def __init__(self, limits=None, link=None, saes=None, up=True):
+    WINDOW_BITS = 131072
+
+    def __init__(self, limits=None, link=None, saes=None, up=True, durable=()):
         super().__init__(up=False)
         self._limits, self._link, self._start = limits or {}, link or {}, up
         self._saes = saes or self.SAES
+        self._durable = durable
 
     def _enter(self):
         super()._enter()
@@ -187,6 +191,14 @@ class Sites(harness.Lab):
                           flags=re.M)
         for key, value in self._link.items():
             text = re.sub(rf"^( *{key} =) \d+;", rf"\1 {value};", text, flags=re.M)
+        text = re.sub(r"^store = .*\n", "", text, flags=re.M)
+        if name in self._durable:
+            key_file = self.dir / f"{name}.store-key"
+            if not key_file.exists():
+                key_file.write_bytes(os.urandom(32))
+                key_file.chmod(0o600)
+            text += (f'store = {{ path = "{name}.db"; key_file = "{name}.store-key"; '
+                     f'window_bits = {self.WINDOW_BITS}; }};\n')
         limits = " ".join(f"{key} = {value};" for key, value in self._limits.items())
         self.config(name).write_text(f"{text}limits = {{ {limits} }};\n", encoding="utf-8")
 
