@@ -27,10 +27,11 @@ const struct command command_check_kme = {
     .name = "check-kme",
     .summary = "checks any key server against the standard",
     .help =
-        "usage: qkdctl check-kme [--api 014] --kme URL --sae ID --cert FILE --key FILE --ca FILE\n"
-        "                        --peer-kme URL --peer ID --peer-cert FILE --peer-key FILE\n"
-        "       qkdctl check-kme [--api 014] --lab DIR [--reverse] [--restart]\n"
-        "       qkdctl check-kme [--api 014] --list\n"
+        "usage: qkdctl check-kme [--api 014|004] --kme URL --sae ID --cert FILE --key FILE\n"
+        "                        --ca FILE --peer-kme URL --peer ID --peer-cert FILE\n"
+        "                        --peer-key FILE\n"
+        "       qkdctl check-kme [--api 014|004] --lab DIR [--reverse] [--restart]\n"
+        "       qkdctl check-kme [--api 014|004] --list\n"
         "\n"
         "Asks a key server, or two that are linked, as an initiator and as a responder do, and\n"
         "as nobody should. One line for each check: its ID, passed, failed or skipped, what it\n"
@@ -49,7 +50,7 @@ const struct command command_check_kme = {
         "  --only IDS      only these; a list with commas, or patterns such as 'S14.1?'\n"
         "  --required-only leaves out what the standard only leaves open\n"
         "  --deplete       also what asks for more keys than are stored\n"
-        "  --heavy         also what takes many connections\n"
+        "  --heavy         also what takes many connections, or would stop a poor key server\n"
         "  --restart       with --lab: also what ends a key server and starts it again\n"
         "  --timeout-ms N  for each exchange (default 5000)\n"
         "  --json          one object for programs\n"

@@ -95,6 +95,16 @@ class Ours(unittest.TestCase):
             self.assertIn(f"KME localhost:{lab.base_port + 1}", done.stderr)
 
 
+class Document(unittest.TestCase):
+    """docs/check-kme.md has the list as it is."""
+
+    def test_the_document_has_every_check_of_004(self):
+        text = (harness.ROOT / "docs" / "check-kme.md").read_text(encoding="utf-8")
+        listed = qkdctl("check-kme", "--api", "004", "--list", check=True).stdout
+        self.assertGreater(len(listed.splitlines()), 50)
+        self.assertIn(f"```\n{listed}```\n", text)
+
+
 class Broken(unittest.TestCase):
     """One defect each."""
 
