@@ -138,6 +138,24 @@ static void test_the_next_request_stays_in_the_input(void **state)
     end(&parsed);
 }
 
+static void test_where_a_request_is_for_and_comes_from_is_kept(void **state)
+{
+    static const char text[] = "GET / HTTP/1.1\r\nhost:  kme:1 \r\nORIGIN: http://a:2\r\n\r\n";
+    struct parsed parsed;
+
+    (void)state;
+    begin(&parsed);
+    feed(&parsed, text, strlen(text));
+    assert_true(parsed.good);
+    assert_string_equal(parsed.request.host, "kme:1");
+    assert_string_equal(parsed.request.origin, "http://a:2");
+    http_request_reset(&parsed.request);
+    assert_string_equal(parsed.request.host, "");
+    assert_string_equal(parsed.request.origin, "");
+    end(&parsed);
+    assert_refused("GET / HTTP/1.1\r\n" HOST "Origin: a\r\nOrigin: b\r\n\r\n", 400);
+}
+
 static void test_ambiguous_framing_is_refused(void **state)
 {
     (void)state;
@@ -170,6 +188,12 @@ static void test_what_is_too_large_is_refused(void **state)
         "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 413);
     snprintf(text, sizeof(text), "GET /%0*d HTTP/1.1\r\n" HOST "\r\n", HTTP_TARGET_MAX_CHARS, 0);
     assert_refused(text, 414);
+    snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: %0*d\r\n\r\n", HTTP_HOST_MAX_CHARS + 1,
+             0);
+    assert_refused(text, 400);
+    snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" HOST "Origin: %0*d\r\n\r\n",
+             HTTP_ORIGIN_MAX_CHARS + 1, 0);
+    assert_refused(text, 400);
     snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nX: %0*d", HTTP_REQUEST_HEAD_MAX_BYTES, 0);
     assert_refused(text, 431);
 }
@@ -240,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_requests_in_all_framings),
         cmocka_unit_test(test_connections_are_kept_as_asked),
         cmocka_unit_test(test_the_next_request_stays_in_the_input),
+        cmocka_unit_test(test_where_a_request_is_for_and_comes_from_is_kept),
         cmocka_unit_test(test_ambiguous_framing_is_refused),
         cmocka_unit_test(test_what_is_too_large_is_refused),
         cmocka_unit_test(test_what_is_no_request_is_refused),
