@@ -15,7 +15,7 @@ DOCUMENT = ROOT / "docs" / "misbehaviour.md"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 # Nobody waits for these; they are for the rules that never answer in time.
-LONG_MS, SHORT_MS = 20000 * SLOWNESS, 1000 * SLOWNESS
+LONG_MS, SHORT_MS = 20000, 1000 * SLOWNESS
 TOO_LATE = ("--ms", "600000")
 
 # Whom the rules are for, and their options for qkdctl misbehave set ("+": another rule). Alice
