@@ -31,4 +31,12 @@ bool audience014_reserve(const struct call014 *call, uint32_t size_bits,
                          const struct audience014 *audience, struct etsi014_key *key,
                          struct status *status);
 
+/* Answers, and takes the keys over, once the key servers that keys were relayed to have them, or
+ * when hold_ms are over. False: nobody is waited for, answer now. */
+bool held_keys014(const struct call014 *call, const struct audience014 *audience,
+                  struct etsi014_container *container);
+
+/* A peer has acknowledged something; arg is the struct service014. */
+void held_keys014_told(void *arg);
+
 #endif

@@ -17,6 +17,7 @@
 #include "kme/store.h"
 
 struct held_claim;
+struct held_keys;
 
 struct service014 {
     const struct env *env;
@@ -24,6 +25,7 @@ struct service014 {
     struct http_server *server;
     struct buf body; /* of the answer being written; wiped after each */
     TAILQ_HEAD(held_claims, held_claim) held;
+    TAILQ_HEAD(, held_keys) held_keys;
 };
 
 struct call014 {

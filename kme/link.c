@@ -227,16 +227,25 @@ static bool take_frames(struct connection *connection, struct buf *input, struct
     return good && result != LINK_PARSE_BAD;
 }
 
+/* Of what the peer was told, how much it has acknowledged, or will never hear of. */
+static uint64_t heard_count(const struct link *link)
+{
+    return link_session_told(link->session) - link_session_waiting(link->session);
+}
+
 static void on_received(void *arg, struct buf *input)
 {
     struct connection *connection = arg;
     struct link *link = connection->link;
     struct status status = STATUS_INIT;
+    uint64_t heard = heard_count(link);
 
     if (!take_frames(connection, input, &status)) {
         fail(connection, status.text);
         return;
     }
+    if (link->keys != NULL && heard_count(link) > heard)
+        link->keys->told(link->keys_arg);
     stream_flush(connection->stream);
     if (link_session_owes_ack(link->session) && !event_pending(link->acknowledge, EV_TIMEOUT, NULL))
         after_ms(link->acknowledge, ACK_DELAY_MS);
@@ -528,6 +537,16 @@ bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits)
 {
     event_active(link->flush, EV_TIMEOUT, 0);
     return link_session_send_stream(link->session, frame, bits, output(link));
+}
+
+uint64_t link_ticket(const struct link *link)
+{
+    return link_session_told(link->session);
+}
+
+bool link_has_told(const struct link *link, uint64_t ticket)
+{
+    return heard_count(link) >= ticket;
 }
 
 bool link_assign(struct link *link, const struct assignment *assignment)

@@ -28,6 +28,7 @@ struct link_streams {
 struct link_keys {
     void (*assigned)(void *arg, const struct key_id *key_id); /* it is ready to be claimed here */
     void (*stocked)(void *arg); /* blocks became usable, or the link went down */
+    void (*told)(void *arg);    /* the peer has acknowledged something */
 };
 
 /* Dials, or waits for link_accept. */
@@ -68,6 +69,10 @@ void link_stock(struct link *link, size_t wanted_blocks);
 
 /* Whether the peer has acknowledged all that it was told. */
 bool link_is_idle(const struct link *link);
+
+/* What the peer was told last; and whether it has acknowledged that, or will never hear of it. */
+uint64_t link_ticket(const struct link *link);
+bool link_has_told(const struct link *link, uint64_t ticket);
 
 /* Tells the peer, after the running callback, that a key was cut. Needs link_has_room. */
 bool link_assign(struct link *link, const struct assignment *assignment);

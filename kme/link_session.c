@@ -417,6 +417,11 @@ bool link_session_has_room(const struct link_session *session, size_t count)
     return session->waiting_count + count <= LINK_ASSIGNS_MAX;
 }
 
+uint64_t link_session_told(const struct link_session *session)
+{
+    return session->told;
+}
+
 size_t link_session_waiting(const struct link_session *session)
 {
     return session->waiting_count;
@@ -439,6 +444,7 @@ bool session_send_scratch(struct link_session *session, uint32_t bits, bool brin
     memcpy(kept->frame, session->scratch.data, kept->length);
     STAILQ_INSERT_TAIL(&session->waiting, kept, next);
     session->waiting_count++;
+    session->told++;
     if (session->state == SESSION_UP)
         buf_put(out, kept->frame, kept->length);
     return true;

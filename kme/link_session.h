@@ -83,8 +83,10 @@ void link_session_stock(struct link_session *session, size_t wanted_blocks, stru
 /* The shelf is settled up to this ticket. `out` may be NULL while not talking. */
 void link_session_settled(struct link_session *session, uint64_t ticket, struct buf *out);
 
-/* Assignments, and what else is numbered, that the peer has not acknowledged. */
+/* Assignments, and what else is numbered: how many the peer has not acknowledged, and how many
+ * there were since the start. */
 size_t link_session_waiting(const struct link_session *session);
+uint64_t link_session_told(const struct link_session *session);
 
 /* Initiator's side, while up: room for so many more assignments; tells the peer of one. */
 bool link_session_has_room(const struct link_session *session, size_t count);

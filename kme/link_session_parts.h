@@ -51,6 +51,7 @@ struct link_session {
     bool inventory_received, ready_sent, ready_received; /* while reconciling */
     STAILQ_HEAD(, unacknowledged) waiting;               /* oldest first */
     size_t waiting_count;
+    uint64_t told;        /* that were ever in waiting */
     struct id_table lent; /* while reconciling: the blocks of assignments in waiting */
     STAILQ_HEAD(, open_request) requests;
     size_t request_count;

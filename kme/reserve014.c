@@ -164,7 +164,8 @@ void reserve014(const struct call014 *call)
         audience014_find(call, &asked, &audience, &error) &&
         audience014_is_served(call, &asked, &audience, &error) &&
         reserve_keys(call, &asked, &audience, &container, &error)) {
-        call014_answer_keys(call, ROLE_INITIATOR, &container);
+        if (!held_keys014(call, &audience, &container))
+            call014_answer_keys(call, ROLE_INITIATOR, &container);
     } else {
         call014_refuse(call, &error);
     }

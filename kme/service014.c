@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 
 #include "base/deadline.h"
+#include "kme/audience014.h"
 #include "kme/call014.h"
 #include "kme/config.h"
 #include "kme/link.h"
@@ -291,7 +292,7 @@ static void on_stocked(void *arg)
     (void)arg;
 }
 
-static const struct link_keys link_keys = {claim014_assigned, on_stocked};
+static const struct link_keys link_keys = {claim014_assigned, on_stocked, held_keys014_told};
 
 static void listen_to_links(struct service014 *service, const struct link_keys *keys)
 {
@@ -310,6 +311,7 @@ struct service014 *service014_new(const struct env *env, struct peers *peers, st
     service->env = env;
     service->peers = peers;
     TAILQ_INIT(&service->held);
+    TAILQ_INIT(&service->held_keys);
     buf_init(&service->body, ETSI014_RESPONSE_MAX_BYTES);
     service->server =
         http_server_new(env, &env->config->etsi014.listen, &http_service, service, status);

@@ -3,12 +3,13 @@
 import contextlib
 import socket
 import ssl
+import threading
 import unittest
 import uuid
 
 import etsi004
 import harness
-from kme_sites import NOT_FOUND, Case
+from kme_sites import NOT_FOUND, Case, request
 from kme_three import ThreeSites
 
 PAIRS = (("alice", "bob"), ("bob", "alice"), ("alice", "dave"), ("dave", "alice"),
@@ -194,8 +195,42 @@ class Multicast(Three):
         self.assertEqual([sites.available("a", f"kme-{peer}") for peer in "bc"], before)
         self.assertEqual(self.multicast_now(sites, ["bob", "carol", "dave"]).code, 200)
 
+    def test_the_initiator_hears_of_a_key_when_the_other_key_servers_have_it(self):
+        sites = self.three(limits={"hold_ms": 60000})
+        sites.freeze()
+        before = sites.available("a", "kme-c")
+        answers = []
+        sites.relay_c.hold()
+        asking = threading.Thread(
+            target=lambda: answers.append(self.multicast_now(sites, ["bob", "dave"])))
+        asking.start()
+        harness.wait_until(lambda: sites.available("a", "kme-c") < before, "the reservation")
+        keys = sites.call("alice", "bob/enc_keys").keys()  # others do not wait for it
+        self.assertEqual(sites.claim(keys[0][0]).keys(), keys)
+        self.assertEqual(answers, [])
+        sites.relay_c.release()
+        asking.join(harness.LIMIT_S)
+        (one, key), = answers[0].keys()
+        for slave in ("dave", "bob"):
+            self.assertEqual(sites.claim(one, sae=slave, peer="alice").keys(), [(one, key)])
+
+    def test_an_initiator_that_goes_away_meanwhile_is_counted_and_costs_nobody_else(self):
+        sites = self.three(limits={"hold_ms": 60000})
+        sites.freeze()
+        before = sites.available("a", "kme-c")
+        sites.relay_c.hold()
+        body = b'{"additional_slave_SAE_IDs": ["dave"]}'
+        with sites.connect("alice") as connection:
+            connection.sendall(request("bob/enc_keys", "POST", body,
+                                       ["Content-Type: application/json"]))
+            harness.wait_until(lambda: sites.available("a", "kme-c") < before, "the reservation")
+        harness.wait_until(lambda: sites.metric("a", "qkd_kme_requests_total", method="enc_keys",
+                                                outcome="aborted") == 1, "the abort")
+        sites.relay_c.release()
+        self.assertEqual(self.multicast_now(sites, ["bob", "dave"]).code, 200)
+
     def test_a_relayed_key_that_is_late_arrives_over_the_next_connection(self):
-        sites = self.three()
+        sites = self.three(limits={"hold_ms": 100})
         sites.freeze()
         sites.relay_c.hold()
         (one, key), = self.multicast_now(sites, ["bob", "dave"]).keys()
