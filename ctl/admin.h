@@ -9,7 +9,7 @@
 #include "base/deadline.h"
 #include "base/status.h"
 
-enum { ADMIN_BODY_MAX_BYTES = 1048576 };
+enum { ADMIN_BODY_MAX_BYTES = 2097152 };
 
 /* GET http://127.0.0.1:PORT/PATH. Appends the body, without a NUL, and sets the HTTP code. */
 bool admin_get(unsigned port, const char *path, const struct deadline *deadline, int *code,

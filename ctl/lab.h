@@ -76,10 +76,12 @@ struct lab_streams {
 struct lab_kme_state {
     bool running;
     bool healthy;
-    char health[128]; /* what /healthz says, or why it could not be asked */
-    bool link_up;     /* this and below: from /metrics, when it answered */
-    bool metrics_known;
-    int64_t available_bits; /* what initiators of this site can still reserve */
+    char health[128]; /* "ok", why it is not, or why it could not be asked */
+    bool figures_known;
+    bool link_up;                       /* this and below: of all its links, when it answered */
+    int64_t available_bits;             /* what initiators of this site can still reserve */
+    int64_t stored_bits, capacity_bits; /* of both ends together */
+    int64_t rate_bps;                   /* of the simulated channel, as configured */
     int64_t delivered_to_initiators;
     int64_t delivered_to_responders;
     struct lab_streams streams[LAB_STREAM_STATES_MAX];

@@ -4,76 +4,84 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/admin.h"
-#include "ctl/metrics.h"
+#include "ctl/overview.h"
 
-static void ask_health(unsigned port, const struct deadline *deadline, struct lab_kme_state *state)
+static void read_links(json_t *links, struct lab_kme_state *state)
 {
-    struct status status = STATUS_INIT;
-    struct buf body;
-    int code = 0;
+    json_t *link;
+    size_t i;
 
-    buf_init(&body, ADMIN_BODY_MAX_BYTES);
-    if (admin_get(port, "/healthz", deadline, &code, &body, &status)) {
-        state->healthy = code == 200;
-        snprintf(state->health, sizeof(state->health), "%.*s", (int)body.length,
-                 body.data != NULL ? (const char *)body.data : "");
-        state->health[strcspn(state->health, "\r\n")] = '\0';
-    } else {
-        snprintf(state->health, sizeof(state->health), "%.*s", (int)sizeof(state->health) - 1,
-                 status.text);
+    state->link_up = json_array_size(links) > 0;
+    json_array_foreach(links, i, link)
+    {
+        state->link_up = state->link_up && json_is_true(json_object_get(link, "up"));
+        state->available_bits += overview_number(link, "available_bits");
+        state->stored_bits += overview_number(link, "stored_bits");
+        state->capacity_bits += overview_number(link, "capacity_bits");
+        state->rate_bps += overview_number(link, "rate_bps");
     }
-    buf_free(&body);
 }
 
-static void read_streams(const char *text, struct lab_kme_state *state)
+static void read_saes(json_t *saes, struct lab_kme_state *state)
 {
-    double count;
+    json_t *sae;
+    size_t i;
 
-    for (; state->stream_states < LAB_STREAM_STATES_MAX; state->stream_states++) {
+    json_array_foreach(saes, i, sae)
+    {
+        state->delivered_to_initiators += overview_number(sae, "delivered.014.initiator") +
+                                          overview_number(sae, "delivered.004.initiator");
+        state->delivered_to_responders += overview_number(sae, "delivered.014.responder") +
+                                          overview_number(sae, "delivered.004.responder");
+    }
+}
+
+static void read_streams(json_t *counts, struct lab_kme_state *state)
+{
+    const char *name;
+    json_t *count;
+
+    json_object_foreach(counts, name, count)
+    {
         struct lab_streams *streams = &state->streams[state->stream_states];
 
-        if (!metrics_sample(text, "qkd_kme_streams", "state", state->stream_states, streams->state,
-                            sizeof(streams->state), &count))
+        if (state->stream_states == LAB_STREAM_STATES_MAX)
             break;
-        streams->count = (int64_t)count;
+        snprintf(streams->state, sizeof(streams->state), "%.*s", (int)sizeof(streams->state) - 1,
+                 name);
+        streams->count = json_integer_value(count);
+        state->stream_states++;
     }
 }
 
-static void read_metrics(const char *text, struct lab_kme_state *state)
+static void read_overview(json_t *overview, struct lab_kme_state *state)
 {
-    const char delivered[] = "qkd_kme_keys_delivered_total";
-    bool found;
+    const char *reason;
 
-    state->link_up = metrics_sum(text, "qkd_kme_link_up", "", &found) > 0;
-    state->delivered_to_initiators =
-        (int64_t)metrics_sum(text, delivered, "role=\"initiator\"", &found);
-    state->delivered_to_responders =
-        (int64_t)metrics_sum(text, delivered, "role=\"responder\"", &found);
-    state->available_bits =
-        (int64_t)metrics_sum(text, "qkd_kme_available_bits", "", &state->metrics_known);
-    read_streams(text, state);
+    state->healthy = overview_is_healthy(overview, &reason);
+    snprintf(state->health, sizeof(state->health), "%.*s", (int)sizeof(state->health) - 1, reason);
+    read_links(json_object_get(overview, "links"), state);
+    read_saes(json_object_get(overview, "saes"), state);
+    read_streams(json_object_get(json_object_get(overview, "streams"), "states"), state);
+    state->figures_known = true;
 }
 
 void lab_kme_ask(const struct lab *lab, enum lab_kme kme, const struct deadline *deadline,
                  struct lab_kme_state *state)
 {
-    unsigned port = lab_port(lab, kme, LAB_PORT_ADMIN);
     struct status status = STATUS_INIT;
-    struct buf body;
-    int code = 0;
+    json_t *overview;
 
     *state = (struct lab_kme_state){.running = lab_kme_running(lab, kme)};
     if (!state->running) {
         snprintf(state->health, sizeof(state->health), "not running");
         return;
     }
-    ask_health(port, deadline, state);
-    buf_init(&body, ADMIN_BODY_MAX_BYTES + 1);
-    if (admin_get(port, "/metrics", deadline, &code, &body, &status) && code == 200) {
-        buf_put_u8(&body, 0);
-        if (!body.failed)
-            read_metrics((const char *)body.data, state);
-    }
-    buf_free(&body);
+    overview = overview_get(lab_port(lab, kme, LAB_PORT_ADMIN), deadline, &status);
+    if (overview != NULL)
+        read_overview(overview, state);
+    else
+        snprintf(state->health, sizeof(state->health), "%.*s", (int)sizeof(state->health) - 1,
+                 status.text);
+    json_decref(overview);
 }

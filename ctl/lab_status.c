@@ -4,33 +4,13 @@
 #include <stdlib.h>
 
 #include <jansson.h>
-#include <libconfig.h>
 
 #include "ctl/command.h"
 #include "ctl/lab.h"
 #include "ctl/options.h"
+#include "ctl/overview.h"
 
-enum { ASK_LIMIT_MS = 2000 };
-
-/* The simulated channel's rate as the key server's file has it; 0 when that cannot be read. */
-static int64_t simulated_rate_bps(const struct lab *lab, enum lab_kme kme)
-{
-    struct status status = STATUS_INIT;
-    char path[PATH_MAX];
-    long long wide = 0;
-    config_t config;
-    int value = 0;
-
-    if (!lab_path(lab, path, &status, "%s.conf", lab_kme_name(kme)))
-        return 0;
-    config_init(&config);
-    if (config_read_file(&config, path) == CONFIG_TRUE &&
-        config_lookup_int64(&config, "link.simulated_rate_bps", &wide) != CONFIG_TRUE &&
-        config_lookup_int(&config, "link.simulated_rate_bps", &value) == CONFIG_TRUE)
-        wide = value;
-    config_destroy(&config);
-    return wide;
-}
+enum { ASK_LIMIT_MS = 2000, ERRORS_SHOWN = 5 };
 
 static int64_t stream_count(const struct lab_kme_state *state)
 {
@@ -41,18 +21,23 @@ static int64_t stream_count(const struct lab_kme_state *state)
     return sum;
 }
 
+static int fill_percent(const struct lab_kme_state *state)
+{
+    return state->capacity_bits > 0 ? (int)(100 * state->stored_bits / state->capacity_bits) : 0;
+}
+
 static void print_row(const struct lab *lab, enum lab_kme kme, const struct lab_kme_state *state)
 {
-    if (!state->metrics_known) {
+    if (!state->figures_known) {
         printf("%-6s %8ld  %-8s %s\n", lab_kme_name(kme), (long)lab->pids[kme],
                state->running ? "running" : "down", state->health);
         return;
     }
-    printf("%-6s %8ld  %-8s %-5s %15" PRId64 " %10" PRId64 " %10" PRId64 " %8" PRId64 " %10" PRId64
-           "  %s\n",
+    printf("%-6s %8ld  %-8s %-5s %4d %% %15" PRId64 " %10" PRId64 " %10" PRId64 " %8" PRId64
+           " %10" PRId64 "  %s\n",
            lab_kme_name(kme), (long)lab->pids[kme], "running", state->link_up ? "up" : "down",
-           state->available_bits, state->delivered_to_initiators, state->delivered_to_responders,
-           stream_count(state), simulated_rate_bps(lab, kme), state->health);
+           fill_percent(state), state->available_bits, state->delivered_to_initiators,
+           state->delivered_to_responders, stream_count(state), state->rate_bps, state->health);
 }
 
 static json_t *streams_json(const struct lab_kme_state *state)
@@ -67,14 +52,15 @@ static json_t *streams_json(const struct lab_kme_state *state)
 
 static json_t *row_json(const struct lab *lab, enum lab_kme kme, const struct lab_kme_state *state)
 {
-    return json_pack("{s:s, s:i, s:b, s:b, s:s, s:b, s:I, s:I, s:I, s:o, s:I}", "name",
+    return json_pack("{s:s, s:i, s:b, s:b, s:s, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "name",
                      lab_kme_name(kme), "pid", (int)lab->pids[kme], "running", (int)state->running,
                      "healthy", (int)state->healthy, "health", state->health, "link_up",
                      (int)state->link_up, "available_bits", (json_int_t)state->available_bits,
                      "keys_delivered_to_initiators", (json_int_t)state->delivered_to_initiators,
                      "keys_delivered_to_responders", (json_int_t)state->delivered_to_responders,
                      "streams", streams_json(state), "simulated_rate_bps",
-                     (json_int_t)simulated_rate_bps(lab, kme));
+                     (json_int_t)state->rate_bps, "stored_bits", (json_int_t)state->stored_bits,
+                     "capacity_bits", (json_int_t)state->capacity_bits);
 }
 
 static bool print_json(const struct lab *lab, const struct lab_kme_state *states,
@@ -99,13 +85,26 @@ static bool print_json(const struct lab *lab, const struct lab_kme_state *states
 
 static void print_table(const struct lab *lab, const struct lab_kme_state *states)
 {
-    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %8s %10s  %s\n", "server", "PID", "process", "link",
-           "available bits", "initiator", "responder", "key", "link", "health");
-    printf("%-6s %8s  %-8s %-5s %15s %10s %10s %8s %10s\n", "", "", "", "", "", "keys", "keys",
-           "streams", "bit/s");
+    printf("%-6s %8s  %-8s %-5s %6s %15s %10s %10s %8s %10s  %s\n", "server", "PID", "process",
+           "link", "store", "available bits", "initiator", "responder", "key", "link", "health");
+    printf("%-6s %8s  %-8s %-5s %6s %15s %10s %10s %8s %10s\n", "", "", "", "", "full", "", "keys",
+           "keys", "streams", "bit/s");
     for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         print_row(lab, kme, &states[kme]);
     puts("The quantum channel of this laboratory is simulated.");
+}
+
+/* What went wrong last. */
+static void print_errors(const struct lab *lab, enum lab_kme kme, const struct deadline *deadline)
+{
+    struct status status = STATUS_INIT;
+    json_t *overview = overview_get(lab_port(lab, kme, LAB_PORT_ADMIN), deadline, &status);
+    char heading[32];
+
+    snprintf(heading, sizeof(heading), "last errors of %s", lab_kme_name(kme));
+    if (overview != NULL)
+        overview_print_errors(overview, heading, ERRORS_SHOWN);
+    json_decref(overview);
 }
 
 static enum exit_code run(int argc, char **argv)
@@ -127,10 +126,15 @@ static enum exit_code run(int argc, char **argv)
         return command_failed(&status);
     for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
         lab_kme_ask(&lab, kme, &deadline, &states[kme]);
-    if (!json)
+    if (json) {
+        if (!print_json(&lab, states, &status))
+            return command_failed(&status);
+    } else {
         print_table(&lab, states);
-    else if (!print_json(&lab, states, &status))
-        return command_failed(&status);
+        for (enum lab_kme kme = 0; kme < LAB_KME_COUNT; kme++)
+            if (states[kme].figures_known)
+                print_errors(&lab, kme, &deadline);
+    }
     return states[LAB_KME_A].healthy && states[LAB_KME_B].healthy ? EXIT_DONE : EXIT_FAILED;
 }
 

@@ -58,6 +58,9 @@ static int64_t bits(size_t blocks)
 static void put_link(const struct env *env, const struct peer *peer, int64_t now_ns,
                      struct json_out *out)
 {
+    size_t resting = store_blocks(peer->store, BLOCK_OURS, SEGMENT_RESTING) +
+                     store_blocks(peer->store, BLOCK_PEERS, SEGMENT_RESTING);
+
     json_out_object(out, NULL);
     json_out_text(out, "peer", peer->kme_id);
     json_out_bool(out, "up", link_is_up(peer->link));
@@ -66,9 +69,8 @@ static void put_link(const struct env *env, const struct peer *peer, int64_t now
     json_out_number(out, "measured_rate_bps", rate_meter_per_s(&peer->rate));
     json_out_number(out, "available_bits", bits(store_available(peer->store, BLOCK_OURS)));
     json_out_number(out, "stored_bits", bits(store_unassigned(peer->store)));
-    json_out_number(out, "resting_bits",
-                    bits(store_blocks(peer->store, BLOCK_OURS, SEGMENT_RESTING) +
-                         store_blocks(peer->store, BLOCK_PEERS, SEGMENT_RESTING)));
+    json_out_number(out, "resting_bits", bits(resting));
+    json_out_number(out, "open_bits", bits(store_unassigned(peer->store) - resting));
     json_out_number(out, "capacity_bits", bits(link_capacity_blocks(peer->link)));
     json_out_number(out, "generated_bits", (int64_t)peer->counters.generated_bits);
     put_lost_bits(&peer->counters, out);

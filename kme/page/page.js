@@ -120,8 +120,10 @@
     const full = link.stored_bits > 0.99 * link.capacity_bits;
     const lost = Object.entries(link.lost_bits).filter(([, value]) => value > 0);
     const facts = [fact("For initiators here", bits(link.available_bits))];
-    if (link.resting_bits) facts.push(fact("At rest", bits(link.resting_bits)));
-    if (link.open_bits != null) facts.push(fact("Open", bits(link.open_bits)));
+    if (link.resting_bits) {
+      facts.push(fact("At rest on disk", bits(link.resting_bits)));
+      facts.push(fact("Open in memory", bits(link.open_bits)));
+    }
     facts.push(fact("Generated", bits(link.generated_bits)), fact("Lost", lost.length === 0 ? "none"
       : lost.map(([reason, value]) => `${bits(value)} ${words(reason)}`).join(", ")));
     return make("article", { class: "card" },

@@ -289,7 +289,7 @@ class UpAndDown(unittest.TestCase):
             self.assertTrue(one["running"] and one["healthy"] and one["link_up"])
             table = qkdctl("lab", "status", lab.dir)
             self.assertEqual(table.returncode, 0)
-            self.assertRegex(table.stdout, rf"kme-a\s+{one['pid']}\s+running\s+up\s+\d+\s+3\s+0"
+            self.assertRegex(table.stdout, rf"kme-a\s+{one['pid']}\s+running\s+up\s+\d+ %\s+\d+\s+3\s+0"
                                            r"\s+0\s+2000000\s+ok")
             self.assertIn("simulated", table.stdout)
 

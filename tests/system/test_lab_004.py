@@ -123,7 +123,7 @@ class Streams(unittest.TestCase):
                 wait_until(lambda: self.streams(lab) == [{"local_only": 1}, {"peer_only": 1}],
                            "one stream, waiting for bob")
                 table = qkdctl("lab", "status", lab.dir, check=True).stdout
-                self.assertRegex(table, r"kme-a\s+\d+\s+running\s+up\s+\d+\s+0\s+0\s+1\s+1000000")
+                self.assertRegex(table, r"kme-a\s+\d+\s+running\s+up\s+\d+ %\s+\d+\s+0\s+0\s+1\s+1000000")
                 self.assertEqual(self.join(lab, "bob", initiator.stream_id).returncode, 0)
                 initiator.keys()
 
