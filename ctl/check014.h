@@ -76,7 +76,11 @@ bool expect_unauthorised(struct check_report *report, const char *what,
 bool call014_refused(struct check_run *run, struct check_report *report, const char *what,
                      const struct call014 *call, int code, const char *message);
 
-/* The same by initiators' status before and after: and no key was consumed. */
+/* Calls with a verb that must not be used there: 405 with Allow (RFC 9110 section 15.5.6). */
+bool call014_not_allowed(struct check_run *run, struct check_report *report,
+                         const struct call014 *call);
+
+/* As call014_refused, and by status before and after no key was consumed. */
 bool call014_refused_free(struct check_run *run, struct check_report *report, const char *what,
                           const struct call014 *call, int code, const char *message);
 

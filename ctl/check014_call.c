@@ -94,6 +94,19 @@ bool call014_refused(struct check_run *run, struct check_report *report, const c
     return ok;
 }
 
+bool call014_not_allowed(struct check_run *run, struct check_report *report,
+                         const struct call014 *call)
+{
+    struct answer answer;
+    bool ok = call014(run, report, call, &answer) &&
+              expect_code(report, call->verb, &answer, 405) &&
+              (answer_field_is(&answer, "Allow", "") ||
+               check_fail(report, "%s: expected the field Allow with 405, came none", call->verb));
+
+    answer_free(&answer);
+    return ok;
+}
+
 bool call014_refused_free(struct check_run *run, struct check_report *report, const char *what,
                           const struct call014 *call, int code, const char *message)
 {

@@ -18,6 +18,7 @@ static const char *const texts[CHECK_DEVIATIONS_MAX] = {
     [16] = "delivers fewer keys than asked with 200",
     [17] = "answers number 0 with 200",
     [18] = "takes broken JSON for no JSON",
+    [19] = "has a default key size of less than 128 bits",
     [21] = "takes sizes that are not multiples of 8",
     [22] = "delivers keys in another order than asked",
     [23] = "does not refuse an ID that is asked for twice with 400",
@@ -26,6 +27,7 @@ static const char *const texts[CHECK_DEVIATIONS_MAX] = {
     [28] = "its key IDs are not random",
     [30] = "closes the connection after each answer",
     [31] = "delivers to the responder later than to the initiator",
+    [33] = "has no limit for the size of a body",
 };
 
 const char *check_deviation_text(unsigned number)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/options.h"
 
@@ -99,9 +100,9 @@ bool check_options_parse(int argc, char **argv, struct check_options *options,
 static const struct {
     const char *sae;
     enum lab_kme kme;
-} lab_ends[2][2] = {
-    {{"alice", LAB_KME_A}, {"bob", LAB_KME_B}},
-    {{"bob", LAB_KME_B}, {"alice", LAB_KME_A}}, /* --reverse */
+} lab_ends[2][CHECK_END_COUNT] = {
+    {{"alice", LAB_KME_A}, {"bob", LAB_KME_B}, {"carol", LAB_KME_B}},
+    {{"bob", LAB_KME_B}, {"alice", LAB_KME_A}, {"dave", LAB_KME_A}}, /* --reverse */
 };
 
 static void fill_in(const char **value, const char *text)
@@ -125,6 +126,9 @@ static bool take_lab_end(struct check_options *options, struct check_run *run, e
              streams ? "etsi004" : "https",
              lab_port(&options->lab, kme, streams ? LAB_PORT_004 : LAB_PORT_014));
     run->lab_kmes[end] = kme;
+    /* Laboratories of older versions have no third SAE. */
+    if (end == CHECK_STRANGER && access(options->lab_cert[end], R_OK) != 0)
+        return true;
     fill_in(&values[SETTING_SAE], sae);
     fill_in(&values[SETTING_KME], options->lab_url[end]);
     fill_in(&values[SETTING_CERT], options->lab_cert[end]);
@@ -140,9 +144,12 @@ static bool take_lab(struct check_options *options, struct check_run *run, struc
     if (!lab_open(options->lab_dir, options->choices.restart, &options->lab, status))
         return false;
     run->lab = &options->lab;
-    return lab_path(&options->lab, options->lab_ca, status, "pki/ca.pem") &&
-           take_lab_end(options, run, CHECK_INITIATOR, status) &&
-           take_lab_end(options, run, CHECK_RESPONDER, status);
+    if (!lab_path(&options->lab, options->lab_ca, status, "pki/ca.pem"))
+        return false;
+    for (enum check_end end = 0; end < CHECK_END_COUNT; end++)
+        if (!take_lab_end(options, run, end, status))
+            return false;
+    return true;
 }
 
 static bool take_end(struct check_run *run, enum check_end end, struct status *status)

@@ -23,12 +23,13 @@ static const char groups[] = "qkd_x25519mlkem768:qkd_mlkem768:qkd_mlkem1024:qkd_
 struct sae {
     const char *name;
     const char *peer;
+    const char *neighbour; /* another SAE at its key server, which has no openssl.cnf */
     enum lab_kme kme;
 };
 
 static const struct sae saes[LAB_KME_COUNT] = {
-    {"alice", "bob", LAB_KME_A},
-    {"bob", "alice", LAB_KME_B},
+    {"alice", "bob", "dave", LAB_KME_A},
+    {"bob", "alice", "carol", LAB_KME_B},
 };
 
 /* How an SAE reaches its key server. */
@@ -79,22 +80,22 @@ static void put_kme(struct buf *text, const struct lab *lab, const struct lab_ch
         "# make this key server do things wrong: never so outside a laboratory.\n"
         "admin = { listen = \"127.0.0.1:%u\"; allow_misbehave = true; };\n\n"
         "# SAEs of this site: the subject CN of their certificates.\n"
-        "saes = ( { id = \"%s\"; } );\n\n",
+        "saes = ( { id = \"%s\"; }, { id = \"%s\"; } );\n\n",
         lab_port(lab, kme, LAB_PORT_014), lab_port(lab, kme, LAB_PORT_004),
-        lab_port(lab, kme, LAB_PORT_ADMIN), saes[kme].name);
+        lab_port(lab, kme, LAB_PORT_ADMIN), saes[kme].name, saes[kme].neighbour);
     buf_put_format(text,
                    "# The link to the other key server. ITS QUANTUM CHANNEL IS SIMULATED.\n"
                    "link = {\n"
                    "  peer_kme_id = \"%s\";\n"
                    "  listen = \"127.0.0.1:%u\";\n"
                    "  connect = \"127.0.0.1:%u\";\n"
-                   "  peer_saes = ( \"%s\" ); # SAEs reachable behind the peer\n"
+                   "  peer_saes = ( \"%s\", \"%s\" ); # SAEs reachable behind the peer\n"
                    "  simulated_rate_bps = %" PRId64 "; # bit/s of the simulated channel\n"
                    "  capacity_bits = %" PRId64 "; # of the key store\n"
                    "};\n",
                    lab_kme_name(other), lab_port(lab, kme, LAB_PORT_LINK),
-                   lab_port(lab, other, LAB_PORT_LINK), saes[kme].peer, choices->rate_bps,
-                   choices->capacity_bits);
+                   lab_port(lab, other, LAB_PORT_LINK), saes[other].name, saes[other].neighbour,
+                   choices->rate_bps, choices->capacity_bits);
 }
 
 static void put_openssl_head(struct buf *text, const char *module)

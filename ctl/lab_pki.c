@@ -33,6 +33,8 @@ static const struct identity identities[] = {
     {"kme-b", "serverAuth,clientAuth"},
     {"alice", "clientAuth"},
     {"bob", "clientAuth"},
+    {"carol", "clientAuth"},
+    {"dave", "clientAuth"},
     {"localhost", "serverAuth"},
 };
 
