@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kme/link.h"
+#include "kme/link_parts.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -16,8 +15,6 @@
 #include "kme/identity.h"
 #include "kme/journal.h"
 #include "kme/link_codec.h"
-#include "kme/link_session.h"
-#include "kme/quantum_sim.h"
 #include "kme/sae_rules.h"
 #include "kme/shelf.h"
 #include "kme/stream.h"
@@ -30,39 +27,11 @@ enum {
     SILENCE_MS = 5000, /* after which the peer is taken for gone */
     HANDSHAKE_MS = 5000,
     ACK_DELAY_MS = 2, /* many arrivals share one acknowledgement */
-    QUANTUM_TICK_MS = 10,
-    QUANTUM_TICK_MAX_BLOCKS = 4096,
     INPUT_MAX_BYTES = 65536,
-    OUTPUT_MAX_BYTES = 67108864,
-    OUTPUT_BUSY_BYTES = 262144 /* then the simulated channel waits */
+    OUTPUT_MAX_BYTES = 67108864
 };
 
-struct connection;
-
-struct link {
-    const struct env *env;
-    struct peer *peer;
-    struct link_session *session;
-    struct event *redial, *heartbeat, *acknowledge, *flush, *quantum_tick;
-    int redial_ms;
-    bool told_failure;
-    int64_t since_ns; /* up, or down */
-    struct quantum_sim sim;
-    TAILQ_HEAD(, connection) connections;
-    struct connection *current;   /* the one with the peer, authenticated */
-    const struct link_keys *keys; /* NULL before there is a service */
-    void *keys_arg;
-    const struct link_streams *streams; /* NULL without ETSI 004 */
-    void *streams_arg;
-};
-
-struct connection {
-    struct link *link;
-    struct stream *stream;
-    TAILQ_ENTRY(connection) next;
-};
-
-static void after_ms(struct event *event, int ms)
+void link_after_ms(struct event *event, int ms)
 {
     struct timeval after = {ms / 1000, ms % 1000 * 1000};
 
@@ -73,7 +42,7 @@ static void plan_redial(struct link *link)
 {
     if (!link_session_is_source(link->session))
         return;
-    after_ms(link->redial, link->redial_ms);
+    link_after_ms(link->redial, link->redial_ms);
     link->redial_ms = link->redial_ms * 2 < REDIAL_LAST_MS ? link->redial_ms * 2 : REDIAL_LAST_MS;
 }
 
@@ -119,7 +88,7 @@ static void drop(struct connection *connection, const char *reason)
     OPENSSL_free(connection);
 }
 
-static void fail(struct connection *connection, const char *reason)
+void link_fail(struct connection *connection, const char *reason)
 {
     struct link *link = connection->link;
 
@@ -137,7 +106,7 @@ static void greet(struct connection *connection)
     link->current = connection;
     link_session_greet(link->session, stream_output(connection->stream));
     stream_flush(connection->stream);
-    after_ms(link->heartbeat, HEARTBEAT_MS);
+    link_after_ms(link->heartbeat, HEARTBEAT_MS);
 }
 
 /* Of a connection that we have dialled. */
@@ -153,7 +122,7 @@ static void on_opened(void *arg, SSL *tls)
     } else {
         log_line(link->env->log, LOG_LEVEL_WARN, "link: the certificate of '%s' is not the peer's",
                  identity_text(identity));
-        fail(connection, "the other side is not the peer");
+        link_fail(connection, "the other side is not the peer");
     }
     identity_free(identity);
 }
@@ -166,7 +135,7 @@ static void on_session_up(void *arg, bool resumed)
     link->told_failure = false;
     memset(&link->sim, 0, sizeof(link->sim));
     if (link_session_is_source(link->session))
-        after_ms(link->quantum_tick, QUANTUM_TICK_MS);
+        link_after_ms(link->quantum_tick, LINK_QUANTUM_TICK_MS);
     log_line(link->env->log, LOG_LEVEL_INFO,
              "link to '%s' is up, %s; the quantum channel is SIMULATED", link->peer->kme_id,
              resumed ? "resumed" : "from the beginning");
@@ -227,28 +196,22 @@ static bool take_frames(struct connection *connection, struct buf *input, struct
     return good && result != LINK_PARSE_BAD;
 }
 
-/* Of what the peer was told, how much it has acknowledged, or will never hear of. */
-static uint64_t heard_count(const struct link *link)
-{
-    return link_session_told(link->session) - link_session_waiting(link->session);
-}
-
 static void on_received(void *arg, struct buf *input)
 {
     struct connection *connection = arg;
     struct link *link = connection->link;
     struct status status = STATUS_INIT;
-    uint64_t heard = heard_count(link);
+    uint64_t heard = link_heard(link);
 
     if (!take_frames(connection, input, &status)) {
-        fail(connection, status.text);
+        link_fail(connection, status.text);
         return;
     }
-    if (link->keys != NULL && heard_count(link) > heard)
+    if (link->keys != NULL && link_heard(link) > heard)
         link->keys->told(link->keys_arg);
     stream_flush(connection->stream);
     if (link_session_owes_ack(link->session) && !event_pending(link->acknowledge, EV_TIMEOUT, NULL))
-        after_ms(link->acknowledge, ACK_DELAY_MS);
+        link_after_ms(link->acknowledge, ACK_DELAY_MS);
 }
 
 static void on_drained(void *arg)
@@ -258,7 +221,7 @@ static void on_drained(void *arg)
 
 static void on_closed(void *arg, const char *reason)
 {
-    fail(arg, reason);
+    link_fail(arg, reason);
 }
 
 static const struct stream_events connection_events = {on_opened, on_received, on_drained,
@@ -363,7 +326,7 @@ static void on_heartbeat(evutil_socket_t ignored, short what, void *arg)
     struct link *link = arg;
 
     on_acknowledge(ignored, what, arg);
-    after_ms(link->heartbeat, HEARTBEAT_MS);
+    link_after_ms(link->heartbeat, HEARTBEAT_MS);
 }
 
 static void on_flush(evutil_socket_t ignored, short what, void *arg)
@@ -376,43 +339,7 @@ static void on_flush(evutil_socket_t ignored, short what, void *arg)
         stream_flush(link->current->stream);
 }
 
-static bool send_blocks(struct link *link, size_t count)
-{
-    struct block blocks[QUANTUM_SIM_BLOCKS_MAX];
-    bool done = quantum_sim_make(link->env->libctx, blocks, count) &&
-                link_session_send_blocks(link->session, blocks, count,
-                                         stream_output(link->current->stream));
-
-    OPENSSL_cleanse(blocks, sizeof(blocks));
-    return done;
-}
-
-static void on_quantum_tick(evutil_socket_t ignored, short what, void *arg)
-{
-    struct link *link = arg;
-    size_t room = link_session_room_blocks(link->session), due;
-
-    (void)ignored;
-    (void)what;
-    after_ms(link->quantum_tick, QUANTUM_TICK_MS);
-    if (stream_backlog_bytes(link->current->stream) > OUTPUT_BUSY_BYTES)
-        room = 0;
-    due = quantum_sim_due_blocks(&link->sim, monotonic_ns(),
-                                 peer_config(link->env, link->peer)->simulated_rate_bps,
-                                 room < QUANTUM_TICK_MAX_BLOCKS ? room : QUANTUM_TICK_MAX_BLOCKS);
-    while (due > 0) {
-        size_t count = due < QUANTUM_SIM_BLOCKS_MAX ? due : QUANTUM_SIM_BLOCKS_MAX;
-
-        if (!send_blocks(link, count)) {
-            fail(link->current, "no memory or no random numbers for the simulated quantum channel");
-            return;
-        }
-        due -= count;
-    }
-    stream_flush(link->current->stream);
-}
-
-static struct buf *output(const struct link *link)
+struct buf *link_output(const struct link *link)
 {
     return link->current != NULL ? stream_output(link->current->stream) : NULL;
 }
@@ -421,7 +348,7 @@ static void on_settled(void *arg, uint64_t ticket)
 {
     struct link *link = arg;
 
-    link_session_settled(link->session, ticket, output(link));
+    link_session_settled(link->session, ticket, link_output(link));
     on_flush(-1, 0, link);
 }
 
@@ -449,12 +376,12 @@ static bool set_up(struct link *link, struct status *status)
     link->heartbeat = evtimer_new(env->base, on_heartbeat, link);
     link->acknowledge = evtimer_new(env->base, on_acknowledge, link);
     link->flush = evtimer_new(env->base, on_flush, link);
-    link->quantum_tick = evtimer_new(env->base, on_quantum_tick, link);
+    link->quantum_tick = evtimer_new(env->base, link_quantum_tick, link);
     if (link->redial == NULL || link->heartbeat == NULL || link->acknowledge == NULL ||
         link->flush == NULL || link->quantum_tick == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for the link");
     if (!link_listens(link))
-        after_ms(link->redial, 0);
+        link_after_ms(link->redial, 0);
     return true;
 }
 
@@ -499,75 +426,4 @@ void link_free(struct link *link)
     free_event(link->quantum_tick);
     link_session_free(link->session);
     OPENSSL_free(link);
-}
-
-void link_on_keys(struct link *link, const struct link_keys *keys, void *arg)
-{
-    link->keys = keys;
-    link->keys_arg = arg;
-}
-
-void link_on_streams(struct link *link, const struct link_streams *streams, void *arg)
-{
-    link->streams = streams;
-    link->streams_arg = arg;
-}
-
-bool link_is_up(const struct link *link)
-{
-    return link_session_is_up(link->session);
-}
-
-int64_t link_since_ns(const struct link *link)
-{
-    return link->since_ns;
-}
-
-size_t link_capacity_blocks(const struct link *link)
-{
-    return link_session_capacity_blocks(link->session);
-}
-
-bool link_has_room(const struct link *link, size_t count)
-{
-    return link_is_up(link) && link_session_has_room(link->session, count);
-}
-
-bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits)
-{
-    event_active(link->flush, EV_TIMEOUT, 0);
-    return link_session_send_stream(link->session, frame, bits, output(link));
-}
-
-uint64_t link_ticket(const struct link *link)
-{
-    return link_session_told(link->session);
-}
-
-bool link_has_told(const struct link *link, uint64_t ticket)
-{
-    return heard_count(link) >= ticket;
-}
-
-bool link_assign(struct link *link, const struct assignment *assignment)
-{
-    event_active(link->flush, EV_TIMEOUT, 0);
-    return link_session_assign(link->session, assignment, output(link));
-}
-
-bool link_relay(struct link *link, struct frame_relay *relay)
-{
-    event_active(link->flush, EV_TIMEOUT, 0);
-    return link_session_relay(link->session, relay, output(link));
-}
-
-void link_stock(struct link *link, size_t wanted_blocks)
-{
-    event_active(link->flush, EV_TIMEOUT, 0);
-    link_session_stock(link->session, wanted_blocks, output(link));
-}
-
-bool link_is_idle(const struct link *link)
-{
-    return link_session_waiting(link->session) == 0;
 }
