@@ -60,6 +60,9 @@ bool lab_write_env(const struct lab *lab, struct status *status);
 /* DIR/pki: the authority and everybody's certificate and key. */
 bool lab_write_pki(const struct lab *lab, struct status *status);
 
+/* kme-a.store-key, kme-b.store-key: 32 random octets each. */
+bool lab_write_store_keys(const struct lab *lab, struct status *status);
+
 /* kme-a.conf, kme-b.conf, alice/openssl.cnf, bob/openssl.cnf. */
 bool lab_write_configs(const struct lab *lab, const struct lab_choices *choices,
                        struct status *status);

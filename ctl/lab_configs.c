@@ -84,6 +84,11 @@ static void put_kme(struct buf *text, const struct lab *lab, const struct lab_ch
         lab_port(lab, kme, LAB_PORT_014), lab_port(lab, kme, LAB_PORT_004),
         lab_port(lab, kme, LAB_PORT_ADMIN), saes[kme].name, saes[kme].neighbour);
     buf_put_format(text,
+                   "# Where key material survives a crash, sealed under the key file. Never bring\n"
+                   "# back an old copy of the store.\n"
+                   "store = { path = \"%s.db\"; key_file = \"%s.store-key\"; };\n\n",
+                   name, name);
+    buf_put_format(text,
                    "# The link to the other key server. ITS QUANTUM CHANNEL IS SIMULATED.\n"
                    "link = {\n"
                    "  peer_kme_id = \"%s\";\n"

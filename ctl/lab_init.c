@@ -101,6 +101,7 @@ static enum exit_code run(int argc, char **argv)
         return command_misused(&status, "lab");
     lab.base_port = options.base_port;
     if (!make_folder(options.dir, &lab, &status) || !lab_write_pki(&lab, &status) ||
+        !lab_write_store_keys(&lab, &status) ||
         !lab_write_configs(&lab, &options.choices, &status) || !lab_write_env(&lab, &status))
         return command_failed(&status);
     printf("A laboratory is in %s; its quantum channel is simulated.\n"

@@ -27,6 +27,7 @@ packages=(
 	chromium        # a browser, for the tests of the page of the key server
 	fonts-dejavu-core # letters for it
 	valgrind        # memory checks
+	strace          # shows which thread waits for the disk
 )
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

@@ -16,8 +16,9 @@ from harness import Lab, qkdctl
 PKI = [f"pki/{name}.{ending}" for name in ("ca", "kme-a", "kme-b", "alice", "bob", "carol", "dave",
                                       "localhost")
        for ending in ("pem", "key")]
+STORE_KEYS = ["kme-a.store-key", "kme-b.store-key"]
 FILES = sorted(PKI + ["kme-a.conf", "kme-b.conf", "alice/openssl.cnf", "bob/openssl.cnf",
-                      "lab.env"])
+                      "lab.env"] + STORE_KEYS)
 
 
 def files_below(folder):
@@ -35,6 +36,14 @@ class Init(unittest.TestCase):
             for name in PKI:
                 mode = stat.S_IMODE((lab.dir / name).stat().st_mode)
                 self.assertEqual(mode, 0o600 if name.endswith(".key") else 0o644, name)
+
+    def test_init_gives_each_key_server_a_key_file_of_its_own(self):
+        with Lab(up=False) as lab:
+            keys = [(lab.dir / name).read_bytes() for name in STORE_KEYS]
+            modes = {stat.S_IMODE((lab.dir / name).stat().st_mode) for name in STORE_KEYS}
+        self.assertEqual([len(key) for key in keys], [32, 32])
+        self.assertNotEqual(keys[0], keys[1])
+        self.assertEqual(modes, {0o600})
 
     def test_init_puts_the_ports_where_interfaces_say(self):
         with Lab(up=False) as lab:
