@@ -7,6 +7,7 @@
 #   make soak        an hour of mixed load: does anything grow? (MINUTES=minutes)
 #   make         sets up and builds
 #   make fuzz    every parser under libFuzzer, a minute each (FUZZ_S=seconds)
+#   make crash-test   kills key servers under load, 200 times (ROUNDS=number, SEED=text)
 #   make screenshots   takes the pictures of docs/images anew
 #   make clean   removes build/ (the OpenSSL that was built stays in the user's cache)
 #
@@ -14,7 +15,7 @@
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup demo test test-asan bench bench-kme soak fuzz lint screenshots clean
+.PHONY: build setup demo test test-asan bench bench-kme soak crash-test fuzz lint screenshots clean
 
 build: setup
 	@scripts/build.sh build
@@ -45,6 +46,11 @@ bench-kme: build
 MINUTES ?= 60
 soak: build
 	@env -u LD_LIBRARY_PATH bench/soak.py --minutes $(MINUTES)
+
+ROUNDS ?= 200
+SEED ?= 1
+crash-test: build
+	@env -u LD_LIBRARY_PATH bench/crash.py --rounds $(ROUNDS) --seed $(SEED)
 
 fuzz: setup
 	@scripts/fuzz.sh build/fuzz
