@@ -2,6 +2,7 @@
 """Three key servers, each linked to the two others: kme-c listens for both at one address, and the
 links of kme-a go through relays that a test can hold or cut."""
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -44,6 +45,10 @@ class ThreeSites(Sites):
         saes = ", ".join(f'{{ id = "{sae}"; }}' for sae in self._saes["kme-c"])
         text = re.sub(r"^saes = .*$", lambda _: f"saes = ( {saes} );", text, flags=re.M)
         self.config("kme-c").write_text(text, encoding="utf-8")
+        if "store = {" in text:  # as kme-b has one
+            key_file = self.dir / "kme-c.store-key"
+            key_file.write_bytes(os.urandom(32))
+            key_file.chmod(0o600)
         ports = {"kme-a": {"kme-b": self.RELAY_OFFSET, "kme-c": self.C_RELAY_OFFSET},
                  "kme-b": {"kme-a": 13, "kme-c": self.C_LINK_OFFSET},
                  "kme-c": {"kme-a": self.C_LINK_OFFSET, "kme-b": self.C_LINK_OFFSET}}
@@ -72,6 +77,12 @@ class ThreeSites(Sites):
         super().up()
         harness.wait_until(lambda: harness.http_get(f"{self.kme_c_admin}/healthz") == "ok\n",
                            "kme-c")
+
+    def stop(self, name, signum=signal.SIGTERM):
+        super().stop(name, signum)
+        if name == "kme-c":
+            self._process.wait()
+            self._process = None
 
     def _end_servers(self):
         super()._end_servers()
@@ -119,3 +130,9 @@ class ThreeSites(Sites):
                 harness.wait_until(lambda site=site, peer=peer: self.metric(
                     site, "qkd_kme_link_up", peer=f"kme-{peer}") == up,
                     f"link of {site} and {peer}: {up}")
+
+    def wait_for_link_down(self, *pairs):
+        """Of key servers of which the second has ended."""
+        for site, peer in pairs:
+            harness.wait_until(lambda site=site, peer=peer: self.metric(
+                site, "qkd_kme_link_up", peer=f"kme-{peer}") == 0, f"link of {site} and {peer}")

@@ -242,5 +242,44 @@ class Multicast(Three):
         self.assertEqual(sites.claim(one, sae="dave", peer="alice").keys(), [(one, key)])
 
 
+class Restarts(Three):
+    def test_what_a_key_servers_links_hold_outlives_a_clean_restart_of_it(self):
+        sites = self.three(durable=("kme-a", "kme-b"))
+        sites.freeze()
+        (one, key), = sites.call("alice", "bob/enc_keys", {
+            "additional_slave_SAE_IDs": ["dave", "erin"]}).keys()
+        (other, other_key), = sites.reserve(sae="bob", peer="dave")
+        self.assertEqual(sites.claim(one, sae="dave", peer="alice").keys(), [(one, key)])
+        before = [sites.available("c", f"kme-{peer}") for peer in "ab"]
+        sites.stop("kme-c")
+        sites.wait_for_link_down("ac", "bc")
+        sites.start("kme-c")
+        sites.wait_for_links(True, "ab", "ac", "bc")
+        self.assertEqual([sites.available("c", f"kme-{peer}") for peer in "ab"], before)
+        self.assert_refused(sites.claim(one, sae="dave", peer="alice"), 400, NOT_FOUND)
+        self.assertEqual(sites.claim(one, sae="erin", peer="alice").keys(), [(one, key)])
+        self.assertEqual(sites.claim(other, sae="dave", peer="bob").keys(), [(other, other_key)])
+        self.assertEqual(sites.claim(one, sae="bob", peer="alice").keys(), [(one, key)])
+        for site in "abc":
+            self.assertEqual(sites.metric(site, "qkd_kme_lost_bits_total", reason="mismatch"), 0)
+
+    def test_a_restart_without_a_store_costs_its_own_links_only(self):
+        sites = self.three()
+        sites.freeze()
+        before = sites.available("a", "kme-b")
+        sites.kill("kme-c")
+        sites.wait_for_link_down("ac", "bc")
+        sites.edit("kme-c", r"^( *simulated_rate_bps =) 0;", r"\1 1000000;")
+        for name in ("kme-a", "kme-b"):
+            sites.edit(name, r'(?s)(peer_kme_id = "kme-c".*?simulated_rate_bps =) 0;', r"\1 1000000;")
+            sites.reload(name)
+        sites.start("kme-c")
+        self.assertEqual(sites.available("a", "kme-b"), before)
+        self.assertEqual(sites.metric("a", "qkd_kme_lost_bits_total", reason="peer_restart",
+                                      peer="kme-b"), 0)
+        self.assertGreater(sites.metric("a", "qkd_kme_lost_bits_total", reason="peer_restart",
+                                        peer="kme-c"), 0)
+
+
 if __name__ == "__main__":
     unittest.main()
