@@ -96,7 +96,7 @@
         draw("polyline", { class: "l", points }));
     return make("div", { class: `chart ${kind}` },
       make("div", { class: "top" }, make("span", { class: "name" }, name),
-        make("span", { class: "now" }, now), make("span", { class: "of" }, of)),
+        make("span", { class: "now" }, now), ...(of ? [make("span", { class: "of" }, of)] : [])),
       make("div", { class: "plot" },
         draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img",
           "aria-label": text }, ...parts),
