@@ -60,15 +60,34 @@ void rest_mark(struct store *store, const struct key_id *id, uint64_t bits)
     shelf_put(store->shelf, SHELF_OPENED, store->peer, id, octets, sizeof(octets));
 }
 
-void rest_erase_later(struct store *store, enum shelf_kind kind, const struct key_id *id)
+static struct spent_item *spent_new(enum shelf_kind kind, const struct key_id *id)
 {
     struct spent_item *item = OPENSSL_zalloc(sizeof(*item));
 
     if (item == NULL)
-        return; /* a crash is then said to have lost more than it did */
+        return NULL; /* a crash is then said to have lost more than it did */
     item->kind = kind;
     item->id = *id;
-    STAILQ_INSERT_TAIL(&store->spent, item, next);
+    return item;
+}
+
+void rest_erase_later(struct store *store, enum shelf_kind kind, const struct key_id *id)
+{
+    struct spent_item *item = spent_new(kind, id);
+
+    if (item != NULL)
+        STAILQ_INSERT_TAIL(&store->spent, item, next);
+}
+
+/* With the next tick. */
+static void erase_soon(struct store *store, enum shelf_kind kind, const struct key_id *id)
+{
+    struct spent_item *item = spent_new(kind, id);
+
+    if (item == NULL)
+        return;
+    item->since_ns = INT64_MIN;
+    STAILQ_INSERT_HEAD(&store->spent, item, next);
 }
 
 static void erase_first(struct store *store)
@@ -187,7 +206,7 @@ static bool load_marker(void *arg, const char *peer, const struct key_id *id, co
     (void)peer;
     reader_init(&reader, octets, length);
     loading->loaded->lost_bits += reader_u64(&reader);
-    rest_erase_later(loading->store, SHELF_OPENED, id);
+    erase_soon(loading->store, SHELF_OPENED, id); /* a crash is counted once */
     return true;
 }
 
