@@ -21,8 +21,7 @@ import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
-from durable import set_store  # noqa: E402  (the path is set above)
-import etsi004  # noqa: E402
+import etsi004  # noqa: E402  (the path is set above)
 import harness  # noqa: E402
 import kme_sites  # noqa: E402
 import run  # noqa: E402
@@ -265,8 +264,6 @@ def print_rows(size, rows):
 
 def start(sites):
     """Both key servers, linked without the relay that tests have between them."""
-    for name in SERVERS:
-        set_store(sites, name, durable=True)
     sites.edit("kme-a", r"^( *connect =).*$", rf'\1 "127.0.0.1:{sites.base_port + 13}";')
     sites.up()
     for site in "ab":

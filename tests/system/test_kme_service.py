@@ -180,9 +180,11 @@ class User(ServiceCase):
             child.terminate()
             self.assertEqual(self.wait_for_end(child), 0)
 
-    def status_of(self, child):
-        text = pathlib.Path(f"/proc/{child.pid}/status").read_text(encoding="ascii")
-        return dict(re.findall(r"(\w+):\t(.*)", text))
+    @staticmethod
+    def threads_of(child):
+        """What the kernel says about each thread, as {name: value}."""
+        return [dict(re.findall(r"(\w+):\t(.*)", (task / "status").read_text(encoding="ascii")))
+                for task in pathlib.Path(f"/proc/{child.pid}/task").iterdir()]
 
     @needs_root
     def test_root_becomes_the_user_and_keeps_nothing(self):
@@ -192,13 +194,21 @@ class User(ServiceCase):
         child = self.start(sites, NOTIFY_SOCKET=manager.name)
         manager.hear_until("READY=1")
         account = pwd.getpwnam(NOBODY)
-        status = self.status_of(child)
-        self.assertEqual(status["Uid"].split(), [str(account.pw_uid)] * 4)
-        self.assertEqual(status["Gid"].split(), [str(account.pw_gid)] * 4)
-        self.assertEqual(status["Groups"].split(), [str(account.pw_gid)])
-        self.assertEqual(status["NoNewPrivs"], "1")
-        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
-            self.assertEqual(int(status[name], 16), 0, name)
+        self.set_user(sites, f'user = "{NOBODY}";\n', "kme-b")
+        self.start(sites, "kme-b")
+        harness.wait_until(lambda: len(self.threads_of(child)) == 2, "the thread of the store")
+        threads = self.threads_of(child)
+        for status in threads:
+            self.assertEqual(status["Uid"].split(), [str(account.pw_uid)] * 4)
+            self.assertEqual(status["Gid"].split(), [str(account.pw_gid)] * 4)
+            self.assertEqual(status["Groups"].split(), [str(account.pw_gid)])
+            self.assertEqual(status["NoNewPrivs"], "1")
+            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                self.assertEqual(int(status[name], 16), 0, name)
+        for path in sites.dir.glob("kme-a.db*"):
+            self.assertEqual((path.stat().st_uid, path.stat().st_mode & 0o777),
+                             (account.pw_uid, 0o600), path)
+        self.assertTrue((sites.dir / "kme-a.db").exists())
 
     @staticmethod
     def can_lift_memory_limit():
@@ -216,7 +226,7 @@ class User(ServiceCase):
             self.set_user(sites, f'user = "{user}";\n')
             child = self.start(sites, NOTIFY_SOCKET=manager.name)
             manager.hear_until("READY=1")
-            locked = int(self.status_of(child)["VmLck"].split()[0]) > 0
+            locked = int(self.threads_of(child)[0]["VmLck"].split()[0]) > 0
             self.assertEqual(locked, "is not locked" not in sites.log("kme-a"))
             if user == NOBODY:
                 self.assertEqual(locked, self.can_lift_memory_limit())
