@@ -92,17 +92,28 @@ static bool may_pass(enum etsi004_outcome outcome)
            outcome == ETSI004_TIMEOUT;
 }
 
-/* GET_KEY, asked again for as long as another call of the same length can be waited for. */
+/* GET_KEY, asked again for as long as another call of the same length can be waited for. A refusal
+ * tells more than that there was no time for another one. */
 static bool ask_for_key(struct kme_session *session, struct call004 *call, struct status *status)
 {
+    struct etsi004_key_answer *got = call->answer.get_key;
+    enum etsi004_outcome refusal = ETSI004_SUCCESS;
+
     for (;;) {
         int before_ms = deadline_left_ms(&session->deadline), left_ms;
 
-        if (!client004_call(session->client004, call, 1, REPEAT_NEVER, &session->deadline, status))
-            return false;
-        left_ms = deadline_left_ms(&session->deadline);
-        if (!may_pass(call->answer.get_key->outcome) || left_ms <= before_ms - left_ms + PAUSE_MS)
+        if (!client004_call(session->client004, call, 1, REPEAT_NEVER, &session->deadline,
+                            status)) {
+            if (refusal == ETSI004_SUCCESS || status->outcome != OUTCOME_TIMEOUT)
+                return false;
+            status_clear(status);
+            *got = (struct etsi004_key_answer){.outcome = refusal};
             return true;
+        }
+        left_ms = deadline_left_ms(&session->deadline);
+        if (!may_pass(got->outcome) || left_ms <= before_ms - left_ms + PAUSE_MS)
+            return true;
+        refusal = got->outcome;
         poll(NULL, 0, PAUSE_MS);
     }
 }
