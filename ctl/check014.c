@@ -118,7 +118,7 @@ static void read_limits(struct check_run *run)
         state->limits = guesses;
 }
 
-static void end(struct check_run *run)
+static void free_state(struct check_run *run)
 {
     struct check014 *state = run->state;
 
@@ -126,6 +126,12 @@ static void end(struct check_run *run)
         https_close(&state->ends[i]);
     OPENSSL_free(state);
     run->state = NULL;
+}
+
+static void end_run(struct check_run *run)
+{
+    clean_up014(run);
+    free_state(run);
 }
 
 /* A key server that cannot be reached at all is no matter of checks. */
@@ -143,7 +149,7 @@ static bool begin(struct check_run *run, struct status *status)
         struct deadline deadline = deadline_in_ms(run->choices.timeout_ms);
 
         if (run->settings[i] != NULL && !https_open(&state->ends[i], &deadline, status)) {
-            end(run);
+            free_state(run);
             return false;
         }
     }
@@ -157,5 +163,5 @@ const struct check_table check_table_014 = {
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .begin = begin,
-    .end = end,
+    .end = end_run,
 };

@@ -20,6 +20,7 @@ struct check014 {
     struct etsi014_status limits; /* what status said before the first check, or our guesses */
     size_t seen_count;            /* key IDs that enc_keys delivered in this run */
     struct key_id seen[CHECK014_SEEN_MAX];
+    bool claimed[CHECK014_SEEN_MAX];
 };
 
 static inline struct check014 *check014_of(const struct check_run *run)
@@ -111,6 +112,13 @@ size_t number014(const struct check_run *run, size_t wish);
 /* The initiator reserves keys for the responder, or for the SAE `peer` as it stands in a path. */
 bool reserve014(struct check_run *run, struct check_report *report, const char *peer, size_t number,
                 int64_t size_bits, struct keys014 *keys);
+
+/* Remembers keys that an initiator was given; false: one of them was delivered before. */
+bool seen014(struct check_run *run, struct check_report *report,
+             const struct etsi014_container *container);
+
+/* The responder claims what was reserved and left, so that no key waits for it in vain. */
+void clean_up014(struct check_run *run);
 
 /* IDs of a claim. */
 struct ids014 {

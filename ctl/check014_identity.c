@@ -43,9 +43,9 @@ static bool try_as(struct check_run *run, struct check_report *report, const cha
     put_request(run, end, "status", request);
     attempt.request_bytes = strlen(request);
     tls_try(&attempt, &deadline, outcome, &status);
-    if (outcome->verdict == TLS_UNCLEAR)
-        return check_fail(report, "%s: %s", what, status.text);
-    return true;
+    if (outcome->verdict == TLS_UNCLEAR && status.outcome == OUTCOME_INTERNAL)
+        return check_skip(report, "%s: %s", what, status.text);
+    return outcome->verdict != TLS_UNCLEAR || check_fail(report, "%s: %s", what, status.text);
 }
 
 /* Whether an end with such a certificate is refused, by TLS or by HTTP. */

@@ -14,9 +14,8 @@ void keys014_free(struct keys014 *keys)
     answer_free(&keys->answer);
 }
 
-/* No key ID is delivered to an initiator twice. */
-static bool remember(struct check_run *run, struct check_report *report,
-                     const struct etsi014_container *container)
+bool seen014(struct check_run *run, struct check_report *report,
+             const struct etsi014_container *container)
 {
     struct check014 *state = check014_of(run);
 
@@ -32,6 +31,14 @@ static bool remember(struct check_run *run, struct check_report *report,
             state->seen[state->seen_count++] = *id;
     }
     return true;
+}
+
+static void mark_claimed(struct check014 *state, const struct etsi014_container *container)
+{
+    for (size_t i = 0; i < container->count; i++)
+        for (size_t j = 0; j < state->seen_count; j++)
+            if (key_id_equal(&container->keys[i].id, &state->seen[j]))
+                state->claimed[j] = true;
 }
 
 static bool judge_keys(struct check_report *report, const char *what, size_t number,
@@ -91,8 +98,11 @@ bool keys014_get(struct check_run *run, struct check_report *report, const char 
     if (!etsi014_container_parse((char *)keys->answer.body.data, keys->answer.body.length,
                                  &keys->container, &status))
         return check_fail(report, "%s: expected a Key container, but %s", what, status.text);
-    return judge_keys(report, what, number, size_bits, &keys->container) &&
-           (strcmp(call->method, "enc_keys") != 0 || remember(run, report, &keys->container));
+    if (strcmp(call->method, "dec_keys") == 0)
+        mark_claimed(check014_of(run), &keys->container);
+    else if (!seen014(run, report, &keys->container))
+        return false;
+    return judge_keys(report, what, number, size_bits, &keys->container);
 }
 
 int64_t size014(const struct check_run *run, int64_t wish_bits)
@@ -221,4 +231,56 @@ bool claim014_refused(struct check_run *run, struct check_report *report, const 
     answer_free(&answer);
     buf_free(&body);
     return ok;
+}
+
+/* Whether the key server answered at all. */
+static bool claim_quietly(struct check_run *run, const struct ids014 *ids, int *code)
+{
+    struct check_report ignored = {.result = CHECK_PASSED};
+    struct call014 call = {.end = CHECK_RESPONDER, .method = "dec_keys"};
+    struct answer answer;
+    struct buf body;
+    bool ok;
+
+    call.body = ids014_body(ids, &body);
+    ok = call014(run, &ignored, &call, &answer);
+    *code = answer.code;
+    answer_free(&answer);
+    buf_free(&body);
+    return ok;
+}
+
+/* All at once; where one of them is gone already, each by itself. */
+static bool claim_batch(struct check_run *run, const struct ids014 *ids)
+{
+    int code;
+
+    if (!claim_quietly(run, ids, &code))
+        return false;
+    for (size_t i = 0; code != 200 && ids->count > 1 && i < ids->count; i++) {
+        struct ids014 one = {.count = 1};
+
+        one.ids[0] = ids->ids[i];
+        if (!claim_quietly(run, &one, &(int){0}))
+            return false;
+    }
+    return true;
+}
+
+void clean_up014(struct check_run *run)
+{
+    struct deadline deadline = deadline_in_ms(2 * run->choices.timeout_ms);
+    const struct check014 *state = check014_of(run);
+    const size_t batch = number014(run, ETSI014_KEYS_MAX);
+    struct ids014 ids = {.count = 0};
+
+    for (size_t i = 0; i < state->seen_count && !deadline_passed(&deadline); i++) {
+        if (!state->claimed[i])
+            ids.ids[ids.count++] = state->seen[i];
+        if (ids.count == batch || (i + 1 == state->seen_count && ids.count > 0)) {
+            if (!claim_batch(run, &ids))
+                return;
+            ids.count = 0;
+        }
+    }
 }

@@ -273,7 +273,7 @@ static bool drain(struct check_run *run, struct check_report *report, const stru
             return true;
         whole = etsi014_container_parse((char *)answer->body.data, answer->body.length, &container,
                                         &status) &&
-                container.count == number;
+                container.count == number && seen014(run, report, &container);
         etsi014_container_free(&container);
         if (!whole)
             return true;

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "etsi/etsi014.h"
 #include "net/http.h"
@@ -25,78 +24,6 @@ void https_close(struct https *https)
     connection_close(https->connection);
     https->connection = NULL;
     buf_free(&https->input);
-}
-
-void answer_init(struct answer *answer)
-{
-    *answer = (struct answer){0};
-    buf_init(&answer->head, HTTP_HEAD_MAX_BYTES);
-    buf_init(&answer->body, ANSWER_MAX_BYTES);
-}
-
-void answer_free(struct answer *answer)
-{
-    buf_free(&answer->head);
-    buf_free(&answer->body);
-}
-
-/* A member, not the word within an error text, where its quotes are escaped. */
-bool octets_have_keys(const void *octets, size_t length)
-{
-    static const char member[] = "\"key\"";
-    const char *at = octets, *end = at + length;
-
-    while (at != NULL && at < end &&
-           (at = memmem(at, (size_t)(end - at), member, strlen(member))) != NULL) {
-        if (at == (const char *)octets || at[-1] != '\\')
-            return true;
-        at++;
-    }
-    return false;
-}
-
-/* The value of the field in the line at `line`, which ends at `end`; NULL when it is another. */
-static const char *value_in(const char *line, const char *end, const char *name)
-{
-    size_t length = strlen(name);
-
-    if ((size_t)(end - line) <= length || line[length] != ':' ||
-        strncasecmp(line, name, length) != 0)
-        return NULL;
-    for (line += length + 1; line < end && (*line == ' ' || *line == '\t');)
-        line++;
-    return line;
-}
-
-bool answer_field(const struct answer *answer, const char *name, char *value, size_t size)
-{
-    const char *at = (const char *)answer->head.data, *end = at + answer->head.length;
-
-    while (answer->head.length > 0 && at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at)), *found;
-
-        if (newline == NULL)
-            return false;
-        found = value_in(at, newline, name);
-        if (found != NULL) {
-            size_t length = (size_t)(newline - found);
-
-            while (length > 0 && strchr("\r \t", found[length - 1]) != NULL)
-                length--;
-            snprintf(value, size, "%.*s", (int)length, found);
-            return true;
-        }
-        at = newline + 1;
-    }
-    return false;
-}
-
-bool answer_field_is(const struct answer *answer, const char *name, const char *word)
-{
-    char value[128];
-
-    return answer_field(answer, name, value, sizeof(value)) &&
-           strncasecmp(value, word, strlen(word)) == 0;
 }
 
 void https_put(struct buf *octets, const struct https *https, const struct ask *ask)
@@ -140,57 +67,13 @@ bool https_send(struct https *https, const void *octets, size_t length,
     return endpoint_blame(https->endpoint, status);
 }
 
-/* Octets of the head at the front of the input, with its empty line; 0 = not all of it yet. */
-static size_t head_length(const struct buf *input)
-{
-    const char *end = input->length > 0 ? memmem(input->data, input->length, "\r\n\r\n", 4) : NULL;
-
-    return end != NULL ? (size_t)(end - (const char *)input->data) + 4 : 0;
-}
-
-/* One head at a time, so that the final one can be kept. */
-static bool feed_head(struct https *https, struct http_response *response, struct answer *answer,
-                      bool *progress, struct status *status)
-{
-    size_t length = head_length(&https->input);
-    struct buf head;
-    bool ok;
-
-    *progress = length > 0;
-    if (length == 0)
-        return https->input.length <= HTTP_HEAD_MAX_BYTES ||
-               status_fail(status, OUTCOME_KME, "the head of its answer exceeds %d octets",
-                           HTTP_HEAD_MAX_BYTES);
-    buf_init(&head, length);
-    buf_put(&head, https->input.data, length);
-    buf_reset(&answer->head);
-    buf_put(&answer->head, https->input.data, length);
-    buf_consume(&https->input, length);
-    ok = !head.failed && http_response_feed(response, &head, status);
-    buf_free(&head);
-    if (ok && response->phase == HTTP_HEAD)
-        answer->interim_code = response->code;
-    return ok || status_fail(status, OUTCOME_INTERNAL, "out of memory for an answer");
-}
-
-static bool feed(struct https *https, struct http_response *response, struct answer *answer,
-                 struct status *status)
-{
-    bool progress = true;
-
-    while (response->phase == HTTP_HEAD && progress)
-        if (!feed_head(https, response, answer, &progress, status))
-            return false;
-    return response->phase != HTTP_BODY || http_response_feed(response, &https->input, status);
-}
-
 static bool receive_all(struct https *https, struct http_response *response, struct answer *answer,
                         const struct deadline *deadline, struct status *status)
 {
     bool ended = false;
 
     for (;;) {
-        if (!feed(https, response, answer, status))
+        if (!answer_feed(answer, response, &https->input, status))
             return false;
         if (response->phase == HTTP_COMPLETE)
             return true;
@@ -228,7 +111,7 @@ bool https_await_interim(struct https *https, const struct deadline *deadline,
 {
     bool ended = false;
 
-    while (head_length(&https->input) == 0) {
+    while (answer_head_length(&https->input) == 0) {
         if (!connection_receive(https->connection, &https->input, &ended, deadline, status))
             return false;
         if (ended)

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/status.h"
+#include "ctl/check_answer.h"
 #include "net/connection.h"
 #include "net/endpoint.h"
 
@@ -23,26 +24,6 @@ struct https {
 
 void https_init(struct https *https, struct endpoint *endpoint);
 void https_close(struct https *https); /* usable again afterwards */
-
-struct answer {
-    int code;
-    int interim_code; /* of the last 1xx before it; 0 = none */
-    bool keep_alive;
-    struct buf head; /* of the final answer, with its empty line */
-    struct buf body; /* may be keys: wiped by answer_free */
-};
-
-void answer_init(struct answer *answer);
-void answer_free(struct answer *answer);
-
-/* Whether these octets look like JSON with a member "key". */
-bool octets_have_keys(const void *octets, size_t length);
-
-/* The value of a header field, cut to the size given; false when there is none. */
-bool answer_field(const struct answer *answer, const char *name, char *value, size_t size);
-
-/* Whether the field is there and its value begins with `word`, in any case of letters. */
-bool answer_field_is(const struct answer *answer, const char *name, const char *word);
 
 struct ask {
     const char *method; /* NULL = GET without a body, POST with one */

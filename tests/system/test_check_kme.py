@@ -72,11 +72,14 @@ class Ours(Kit):
                 self.assertEqual({one for one, (result, *_) in found.items()
                                   if result != "passed"} - {"S14.25"}, {"S14.18"})
 
-    def test_the_report_counts_what_was_consumed(self):
+    def test_the_report_counts_what_was_consumed_and_nothing_is_left(self):
         sites = self.quiet_sites()
         done = self.check(sites)
-        self.assertEqual(json.loads(done.stdout)["keys_consumed"],
-                         sites.metric("a", "qkd_kme_keys_delivered_total", role="initiator"))
+        taken = sites.metric("a", "qkd_kme_keys_delivered_total", role="initiator")
+        self.assertEqual(json.loads(done.stdout)["keys_consumed"], taken)
+        # One key of the run has two responders.
+        self.assertEqual(sites.metric("b", "qkd_kme_keys_delivered_total", role="responder"),
+                         taken + 1)
 
     def test_a_run_of_a_few_checks_prints_a_line_for_each(self):
         sites = self.sites()
