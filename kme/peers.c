@@ -42,6 +42,7 @@ static bool load_peer(const struct peers *peers, struct peer *peer, const char *
 static bool start_peer(struct peers *peers, struct peer *peer, const char *kme_id,
                        struct status *status)
 {
+    store_tick(peer->store, monotonic_ns()); /* what a crash has lost is not counted again */
     peer->link = link_new(peers->env, peer, status);
     if (peer->link == NULL)
         return status_prefix(status, "link to '%s'", kme_id);

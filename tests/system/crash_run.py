@@ -79,7 +79,7 @@ class CrashRun:
     """Two sites, their load, and the record of what was delivered."""
 
     def __init__(self, seed, out=None, window_bits=262144):
-        self._random = random.Random(seed)
+        self._random = None  # of this round
         self._seed, self._out, self._window_bits = seed, out, window_bits
         self.record = crash_record.Record()
         self.rounds = []
@@ -235,8 +235,11 @@ class CrashRun:
 
     def round(self, event=None, quiet=None):
         """One round; what it cost. In a quiet one all is at rest when it happens."""
-        event = event or self._random.choice(EVENTS)
-        quiet = self._random.random() < 0.1 if quiet is None else quiet
+        # What was drawn in earlier rounds depends on the machine; this must not.
+        self._random = random.Random(f"{self._seed} round {len(self.rounds)}")
+        chosen, by_chance = self._random.choice(EVENTS), self._random.random() < 0.1
+        event = event or chosen
+        quiet = by_chance if quiet is None else quiet
         for worker in self.workers:
             worker.go_on()
         time.sleep(self._random.uniform(0.2, 1.2))
