@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kme/json_out.h"
 
-#include <inttypes.h>
 #include <stddef.h>
-#include <string.h>
 
 void json_out_init(struct json_out *out, struct buf *buf)
 {
@@ -39,7 +37,8 @@ static size_t utf8_length(const uint8_t *text)
 /* Whether the octet stands for itself between quotes, in a script as well. */
 static bool is_plain(uint8_t octet)
 {
-    return octet >= 0x20 && octet < 0x7f && strchr("\"\\<>&", octet) == NULL;
+    return octet >= 0x20 && octet < 0x7f && octet != '"' && octet != '\\' && octet != '<' &&
+           octet != '>' && octet != '&';
 }
 
 static void put_quoted(struct buf *buf, const char *text)
@@ -51,7 +50,7 @@ static void put_quoted(struct buf *buf, const char *text)
         const uint8_t *start = at;
         size_t length;
 
-        while (is_plain(*at) && *at != '\0')
+        while (is_plain(*at))
             at++;
         buf_put(buf, start, (size_t)(at - start));
         if (*at == '\0')
@@ -121,8 +120,16 @@ void json_out_text(struct json_out *out, const char *name, const char *text)
 
 void json_out_number(struct json_out *out, const char *name, int64_t value)
 {
+    char digits[sizeof("-9223372036854775808")], *at = digits + sizeof(digits);
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
     begin(out, name);
-    buf_put_format(out->buf, "%" PRId64, value);
+    do
+        *--at = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (value < 0)
+        *--at = '-';
+    buf_put(out->buf, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 void json_out_raw(struct json_out *out, const char *name, const char *json)
