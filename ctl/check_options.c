@@ -20,6 +20,16 @@ static bool take_table(struct check_options *options, struct status *status)
            status_fail(status, OUTCOME_INPUT, "there are no checks for --api '%s'", options->api);
 }
 
+/* A pattern that matches nothing would pass. */
+static bool any_selected(const struct check_options *options, struct status *status)
+{
+    for (size_t i = 0; i < options->table->count; i++)
+        if (check_selected(&options->table->rows[i], &options->choices))
+            return true;
+    return status_fail(status, OUTCOME_INPUT, "--only '%s' matches no check; --list shows them",
+                       options->choices.only != NULL ? options->choices.only : "");
+}
+
 /* What is the same at every end, or at the responder's the other way round. */
 static void share(struct check_options *options)
 {
@@ -93,7 +103,7 @@ bool check_options_parse(int argc, char **argv, struct check_options *options,
     choices->timeout_ms = TIMEOUT_DEFAULT_MS;
     return options_parse(rows, sizeof(rows) / sizeof(rows[0]), argc, argv, NULL, 0, &word_count,
                          status) &&
-           take_table(options, status);
+           take_table(options, status) && any_selected(options, status);
 }
 
 /* Who is at which key server of a laboratory. */

@@ -4,8 +4,8 @@
 
 #include "ctl/check.h"
 
-static void say(struct check_report *report, enum check_result result, const char *format,
-                va_list args)
+__attribute__((format(printf, 3, 0))) static void
+say(struct check_report *report, enum check_result result, const char *format, va_list args)
 {
     char text[STATUS_TEXT_BYTES];
 

@@ -90,6 +90,19 @@ class Ours(Kit):
         self.assertRegex(done.stdout, r"(?m)^S14\.18  skipped  .*: not checked from outside: ")
         self.assertRegex(done.stdout, r"(?m)^3 checks: 2 passed, 0 failed, 1 skipped$")
 
+    def test_what_is_only_recommended_can_be_left_out(self):
+        sites = self.quiet_sites()
+        proxy = meddler.Meddler(sites, "b", meddler.Unordered())
+        self.addCleanup(proxy.close)
+        kmes = [sites.url("a"), proxy.url("b")]
+        self.assertEqual(self.failed(self.check(sites, kmes=kmes)), {"S14.26"})
+        done = self.check(sites, "--required-only", kmes=kmes)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        result, text, deviations = results(done)["S14.26"]
+        self.assertEqual((result, deviations), ("passed", ["D22"]))
+        self.assertIn("in the order asked", text)
+        self.assertNotIn("S14.45", results(done))
+
     def test_a_key_server_that_is_not_there_is_an_error_and_no_report(self):
         sites = self.sites()
         done = qkdctl("check-kme", *self.options(sites, kmes=["https://localhost:1",
@@ -100,6 +113,7 @@ class Ours(Kit):
     def test_a_wrong_call_says_what_is_wrong(self):
         for words, sentence in ((["--api", "013"], "--api '013'"), ([], "kme is not set"),
                                 (["--kme", "etsi004://x"], "the initiator's end"),
+                                (["--only", "S15.*"], "matches no check"),
                                 (["--colour"], "no option '--colour'")):
             done = qkdctl("check-kme", *words)
             self.assertIn(sentence, done.stderr)
