@@ -264,8 +264,13 @@ def print_rows(size, rows):
 
 def start(sites):
     """Both key servers, linked without the relay that tests have between them."""
+    for name in SERVERS:
+        sites.edit(name, r" window_bits = \d+;", "")  # a small one is for tests
     sites.edit("kme-a", r"^( *connect =).*$", rf'\1 "127.0.0.1:{sites.base_port + 13}";')
     sites.up()
+    for name in SERVERS:
+        if not (sites.dir / f"{name}.db").exists():
+            raise Unexpected(f"{name} has no store in a file")
     for site in "ab":
         sites.stock(LINK["capacity_bits"] * 4 // 10, site)
 
@@ -300,9 +305,9 @@ def main():
     samples = []
     print(f"{options.minutes:g} minutes, {options.rate:g} acts/s, seed {options.seed}, "
           f"SIMULATED quantum channel\n{run.machine()}\n", flush=True)
-    with kme_sites.Sites(limits=LIMITS, link=LINK, up=False) as sites:
-        start(sites)
+    with kme_sites.Sites(limits=LIMITS, link=LINK, up=False, durable=SERVERS) as sites:
         try:
+            start(sites)
             counts = run_load(sites, options, samples)
         except (Unexpected, harness.HarnessError, etsi004.Closed, OSError) as error:
             logs = "".join(sites.log(name)[-2000:] for name in SERVERS)

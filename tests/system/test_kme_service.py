@@ -188,7 +188,7 @@ class User(ServiceCase):
 
     @needs_root
     def test_root_becomes_the_user_and_keeps_nothing(self):
-        sites, manager = self.sites(up=False), self.manager()
+        sites, manager = self.sites(up=False, durable=("kme-a",)), self.manager()
         self.open_to(sites, NOBODY)
         self.set_user(sites, f'user = "{NOBODY}";\n')
         child = self.start(sites, NOTIFY_SOCKET=manager.name)
