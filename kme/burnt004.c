@@ -29,6 +29,22 @@ void burnt004_free(struct burnt004 *burnt)
     id_table_free(&burnt->table);
 }
 
+void burnt004_on_forgotten(struct burnt004 *burnt,
+                           void (*forgotten)(void *arg, const struct key_id *id), void *arg)
+{
+    burnt->forgotten = forgotten;
+    burnt->arg = arg;
+}
+
+static void forget_oldest(struct burnt004 *burnt)
+{
+    struct burnt_id *oldest = TAILQ_FIRST(&burnt->oldest_first);
+
+    if (burnt->forgotten != NULL)
+        burnt->forgotten(burnt->arg, &oldest->id);
+    forget(burnt, oldest);
+}
+
 void burnt004_add(struct burnt004 *burnt, const struct key_id *id, int64_t now_ns)
 {
     struct burnt_id *one = id_table_get(&burnt->table, id);
@@ -46,7 +62,7 @@ void burnt004_add(struct burnt004 *burnt, const struct key_id *id, int64_t now_n
     }
     TAILQ_INSERT_TAIL(&burnt->oldest_first, one, next);
     if (burnt->table.item_count > BURNT004_MAX)
-        forget(burnt, TAILQ_FIRST(&burnt->oldest_first));
+        forget_oldest(burnt);
 }
 
 bool burnt004_has(const struct burnt004 *burnt, const struct key_id *id)
@@ -59,5 +75,5 @@ void burnt004_expire(struct burnt004 *burnt, int64_t before_ns)
     struct burnt_id *oldest;
 
     while ((oldest = TAILQ_FIRST(&burnt->oldest_first)) != NULL && oldest->since_ns <= before_ns)
-        forget(burnt, oldest);
+        forget_oldest(burnt);
 }

@@ -15,10 +15,16 @@ struct burnt_id;
 struct burnt004 {
     struct id_table table;
     TAILQ_HEAD(, burnt_id) oldest_first;
+    void (*forgotten)(void *arg, const struct key_id *id); /* NULL: nobody wants to know */
+    void *arg;
 };
 
 void burnt004_init(struct burnt004 *burnt);
 void burnt004_free(struct burnt004 *burnt);
+
+/* Who is told of each ID that is forgotten, but not of those that are there at the end. */
+void burnt004_on_forgotten(struct burnt004 *burnt,
+                           void (*forgotten)(void *arg, const struct key_id *id), void *arg);
 
 /* Remembers an ID; the oldest makes room. Out of memory, it is forgotten. */
 void burnt004_add(struct burnt004 *burnt, const struct key_id *id, int64_t now_ns);

@@ -11,6 +11,7 @@
 #include "kme/burnt004.h"
 #include "kme/config.h"
 #include "kme/id_table.h"
+#include "kme/record004.h"
 #include "kme/state004.h"
 
 struct opener004;
@@ -20,6 +21,7 @@ struct catalogue004 {
     struct id_table table; /* of struct stream004 */
     size_t counts[STATE004_COUNT];
     struct burnt004 burnt;
+    struct record004 record;
     LIST_HEAD(, opener004) openers;
 };
 

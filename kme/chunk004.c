@@ -86,7 +86,7 @@ static void wish(struct streams004 *streams, struct stream004 *stream, uint32_t 
         return;
     }
     one->index = index;
-    if (STAILQ_EMPTY(&stream->wishes))
+    if (STAILQ_EMPTY(&stream->wishes) && !stream->unrecorded)
         TAILQ_INSERT_TAIL(&streams->wishing, stream, next_wishing);
     STAILQ_INSERT_TAIL(&stream->wishes, one, next);
 }
@@ -98,8 +98,15 @@ static void drop_first_wish(struct streams004 *streams, struct stream004 *stream
     window004_give_up(&stream->window, one->index);
     STAILQ_REMOVE_HEAD(&stream->wishes, next);
     OPENSSL_free(one);
-    if (STAILQ_EMPTY(&stream->wishes))
+    if (STAILQ_EMPTY(&stream->wishes) && !stream->unrecorded)
         TAILQ_REMOVE(&streams->wishing, stream, next_wishing);
+}
+
+void chunk004_recorded(struct streams004 *streams, struct stream004 *stream)
+{
+    if (!STAILQ_EMPTY(&stream->wishes))
+        TAILQ_INSERT_TAIL(&streams->wishing, stream, next_wishing);
+    chunk004_serve(streams);
 }
 
 void chunk004_drop_wishes(struct streams004 *streams, struct stream004 *stream)
@@ -139,7 +146,7 @@ void chunk004_request(struct streams004 *streams, struct stream004 *stream, uint
         ask_peer(streams, stream, index);
     else if (state == POSITION_AWAITED)
         window004_await(&stream->window, index, monotonic_ns()); /* the wish stands, and longer */
-    else if (!TAILQ_EMPTY(&streams->wishing) || !can_cut(streams, stream))
+    else if (stream->unrecorded || !TAILQ_EMPTY(&streams->wishing) || !can_cut(streams, stream))
         wish(streams, stream, index);
     else
         cut(streams, stream, index);

@@ -126,7 +126,9 @@ static void look(struct call004 *call, struct stream004 *stream)
         chunk004_request(stream->streams, stream, call->index);
         state = window004_look(&stream->window, call->index, &position);
     }
-    if (state == POSITION_HELD)
+    if (state != POSITION_SPENT && stream->unrecorded)
+        wait_until(call, stream, INT64_MAX);
+    else if (state == POSITION_HELD)
         deliver(call, stream, position);
     else if (state == POSITION_SPENT || stream->state == STATE004_LOCAL_LEFT)
         refuse(call, ETSI004_INSUFFICIENT_KEY);

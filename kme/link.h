@@ -67,7 +67,7 @@ bool link_send_stream(struct link *link, struct frame *frame, uint32_t bits);
 /* Sees to it that so many blocks of ours will be usable, if that many rest. */
 void link_stock(struct link *link, size_t wanted_blocks);
 
-/* Whether the peer has acknowledged all that it was told. */
+/* Whether each end has acknowledged all that the other one told. */
 bool link_is_idle(const struct link *link);
 
 /* What the peer was told last; and whether it has acknowledged that, or will never hear of it. */

@@ -75,5 +75,5 @@ void link_stock(struct link *link, size_t wanted_blocks)
 
 bool link_is_idle(const struct link *link)
 {
-    return link_session_waiting(link->session) == 0;
+    return link_session_waiting(link->session) == 0 && !link_session_owes_ack(link->session);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 
 #include "kme/call004.h"
 #include "kme/config.h"
@@ -108,22 +107,15 @@ static const char *find_peer(const struct kme_config *config, const struct etsi0
     return peer;
 }
 
-static bool make_id(const struct env *env, struct key_id *id)
-{
-    if (RAND_bytes_ex(env->libctx, id->octets, KEY_ID_BYTES, 0) != 1)
-        return false;
-    id->octets[6] = (uint8_t)((id->octets[6] & 0x0f) | 0x40);
-    id->octets[8] = (uint8_t)((id->octets[8] & 0x3f) | 0x80);
-    return true;
-}
-
-/* NULL when out of memory or random numbers. */
+/* NULL when out of memory or random numbers, or when the shelf refuses. */
 static struct stream004 *start(struct streams004 *streams, const struct etsi004_open *open,
                                const char *caller, const char *peer, const struct etsi004_qos *qos)
 {
     struct frame frame;
     struct stream_opening *opening = &frame.u.stream.u.open;
     struct key_id *id = &frame.u.stream.stream_id;
+    struct record004 *record = &streams->catalogue->record;
+    struct recorded_id recorded;
     struct stream004 *stream;
 
     frame.type = FRAME_STREAM_OPEN;
@@ -134,12 +126,16 @@ static struct stream004 *start(struct streams004 *streams, const struct etsi004_
     strcpy(opening->responder, peer);
     strcpy(opening->source, open->source);
     strcpy(opening->destination, open->destination);
-    if (opening->generated && !make_id(streams->env, id))
+    if (opening->generated ? !record004_make(record, streams->env, &recorded)
+                           : !record004_put(record, id, &recorded.ticket))
         return NULL;
+    if (opening->generated)
+        *id = recorded.id;
     frame.u.stream.opening = streams004_next_opening(streams);
     stream = stream004_new(streams, &frame.u.stream, true);
     if (stream == NULL)
         return NULL;
+    stream004_record(stream, recorded.ticket);
     if (!link_send_stream(streams->peer->link, &frame, 0)) {
         stream004_move(streams, stream, EVENT004_FORGOTTEN, ETSI004_NO_QKD_CONNECTION);
         return NULL;
@@ -183,7 +179,7 @@ static void open_first(struct call004 *call, const struct etsi004_open *open, co
     }
     stream = start(streams, open, caller, sae, &proposal.qos);
     if (stream == NULL) {
-        refuse(call, ETSI004_NO_QKD_CONNECTION, "out of memory");
+        refuse(call, ETSI004_NO_QKD_CONNECTION, "out of memory, or the store refuses");
         return;
     }
     stream004_attach(stream, &call->connection->attachment);

@@ -30,6 +30,8 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
 {
     const struct stream_opening *open = &frame->u.open;
     const char *why = NULL;
+    struct stream004 *stream = NULL;
+    uint64_t ticket;
 
     if (!kme_config_has_004(streams->env->config))
         why = "no ETSI 004 here";
@@ -39,10 +41,14 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
         why = "its SAE is not behind that link";
     else if (!catalogue004_has_room(streams->catalogue, streams->env->config, NULL))
         why = "max_streams are there";
-    else if (stream004_new(streams, frame, false) == NULL)
+    else if (!record004_put(&streams->catalogue->record, &frame->stream_id, &ticket))
+        why = "the store refuses its ID";
+    else if ((stream = stream004_new(streams, frame, false)) == NULL)
         why = "out of memory";
-    if (why == NULL)
+    if (why == NULL) {
+        stream004_record(stream, ticket);
         return;
+    }
     log_line(streams->env->log, LOG_LEVEL_WARN, "a stream of '%s' for '%s' is refused: %s",
              open->initiator, open->responder, why);
     refuse(streams, frame, STREAM_END_REFUSED);

@@ -82,9 +82,12 @@ bool peers_start(struct peers *peers, const struct env *env, struct status *stat
     if (peers->items == NULL)
         return status_fail(status, OUTCOME_INTERNAL, "out of memory for links");
     peers->count = config->links.count;
+    if (!record004_load(&peers->catalogue.record, env, &peers->catalogue.burnt, status))
+        return false;
     for (size_t i = 0; i < peers->count; i++)
         if (!load_peer(peers, &peers->items[i], config->links.items[i].peer_kme_id, status))
             return false;
+    record004_start(&peers->catalogue.record, &peers->catalogue.burnt);
     for (size_t i = 0; i < peers->count; i++)
         if (!start_peer(peers, &peers->items[i], config->links.items[i].peer_kme_id, status))
             return false;
@@ -109,6 +112,8 @@ void peers_free(struct peers *peers)
         OPENSSL_free(peer->kme_id);
     }
     OPENSSL_free(peers->items);
+    if (peers->env != NULL)
+        record004_end(&peers->catalogue.record);
     if (peers->env != NULL)
         catalogue004_free(&peers->catalogue);
     memset(peers, 0, sizeof(*peers));

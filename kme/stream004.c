@@ -9,8 +9,39 @@
 #include "base/deadline.h"
 #include "kme/config.h"
 #include "kme/metrics.h"
+#include "kme/shelf.h"
 
 #define NS_PER_S INT64_C(1000000000)
+
+static void forget_record(struct stream004 *stream)
+{
+    if (stream->unrecorded)
+        TAILQ_REMOVE(&stream->streams->unrecorded, stream, next_unrecorded);
+    stream->unrecorded = false;
+}
+
+void stream004_record(struct stream004 *stream, uint64_t ticket)
+{
+    forget_record(stream);
+    stream->ticket = ticket;
+    stream->unrecorded = !record004_is_settled(&stream->streams->catalogue->record, ticket);
+    if (stream->unrecorded)
+        TAILQ_INSERT_TAIL(&stream->streams->unrecorded, stream, next_unrecorded);
+}
+
+static void on_settled(void *arg, uint64_t ticket)
+{
+    struct streams004 *streams = arg;
+    struct stream004 *stream;
+
+    while ((stream = TAILQ_FIRST(&streams->unrecorded)) != NULL && stream->ticket <= ticket) {
+        forget_record(stream);
+        chunk004_recorded(streams, stream);
+        stream004_wake(stream);
+    }
+}
+
+static const struct shelf_events shelf_events = {on_settled, NULL};
 
 struct streams004 *streams004_new(const struct env *env, struct catalogue004 *catalogue,
                                   struct peer *peer, struct status *status)
@@ -26,6 +57,12 @@ struct streams004 *streams004_new(const struct env *env, struct catalogue004 *ca
     streams->peer = peer;
     TAILQ_INIT(&streams->all);
     TAILQ_INIT(&streams->wishing);
+    TAILQ_INIT(&streams->unrecorded);
+    if (env->shelf != NULL && !shelf_subscribe(env->shelf, &shelf_events, streams)) {
+        OPENSSL_free(streams);
+        status_fail(status, OUTCOME_INTERNAL, "too many links share the store");
+        return NULL;
+    }
     link_on_streams(peer->link, &peer004_events, streams);
     return streams;
 }
@@ -59,6 +96,7 @@ static void dismiss_waiters(struct stream004 *stream, enum etsi004_outcome verdi
 static void destroy(struct streams004 *streams, struct stream004 *stream)
 {
     wipe_chunks(streams, stream);
+    forget_record(stream);
     stream004_attach(stream, NULL);
     id_table_take(&streams->catalogue->table, &stream->id);
     TAILQ_REMOVE(&streams->all, stream, next);
@@ -75,6 +113,8 @@ void streams004_free(struct streams004 *streams)
     if (streams == NULL)
         return;
     link_on_streams(streams->peer->link, NULL, NULL);
+    if (streams->env->shelf != NULL)
+        shelf_unsubscribe(streams->env->shelf, streams);
     while ((stream = TAILQ_FIRST(&streams->all)) != NULL)
         destroy(streams, stream);
     OPENSSL_free(streams);

@@ -42,6 +42,7 @@ struct stream004 {
     struct key_id id;           /* first: see id_table.h */
     struct streams004 *streams; /* those of its link */
     uint64_t opening;           /* as both ends call it, see link_codec.h */
+    uint64_t ticket;            /* of its ID's record; see record004.h */
     enum state004 state;        /* written by stream004_move only */
     bool generated;             /* the ID is from a key server, not from an SAE */
     bool ours;                  /* opened first at this end, which cuts the chunks */
@@ -59,7 +60,8 @@ struct stream004 {
     struct attachment004 *attachment; /* NULL when its connection is gone */
     TAILQ_HEAD(, waiter004) waiters;
     STAILQ_HEAD(, wish004) wishes;
-    TAILQ_ENTRY(stream004) next, next_wishing;
+    TAILQ_ENTRY(stream004) next, next_wishing, next_unrecorded;
+    bool unrecorded; /* in the list of that name, and then not among those that wish */
     LIST_ENTRY(stream004) next_attached;
     size_t size_bytes;
     char texts[];
@@ -72,8 +74,9 @@ struct streams004 {
     struct peer *peer;
     TAILQ_HEAD(stream004_list, stream004) all; /* the newest last */
     TAILQ_HEAD(, stream004) wishing;
-    uint64_t openings; /* by SAEs of this end */
-    int64_t min_bps;   /* granted to all streams together */
+    TAILQ_HEAD(, stream004) unrecorded; /* by ticket */
+    uint64_t openings;                  /* by SAEs of this end */
+    int64_t min_bps;                    /* granted to all streams together */
 };
 
 /* Borrows all. NULL, and *status, when out of memory. */
@@ -92,6 +95,9 @@ uint64_t streams004_next_opening(struct streams004 *streams);
  * already. */
 struct stream004 *stream004_new(struct streams004 *streams, const struct frame_stream *frame,
                                 bool ours);
+
+/* Nothing is cut for the stream, or delivered, before what has this ticket is on the disk. */
+void stream004_record(struct stream004 *stream, uint64_t ticket);
 
 /* What an event does to the stream: state, counters, chunks, waiters. It may be freed; then it
  * returns false, and its waiters have the verdict. */
@@ -125,6 +131,9 @@ void chunk004_request(struct streams004 *streams, struct stream004 *stream, uint
 /* The peer announced a position, of a stream that may be gone (NULL). */
 void chunk004_arrived(struct streams004 *streams, struct stream004 *stream,
                       const struct stream_chunk *chunk);
+
+/* The stream is not unrecorded any more: its wishes join those of the others. */
+void chunk004_recorded(struct streams004 *streams, struct stream004 *stream);
 
 /* Cuts what was wished for while there are blocks. */
 void chunk004_serve(struct streams004 *streams);
