@@ -10,12 +10,14 @@ import time
 import unittest
 
 import harness
-from kme_sites import NOT_FOUND, Case
+from etsi004 import IN_USE, SUCCESS, new_id, open_request
+from kme_sites import NOT_FOUND
+from streams_case import StreamCase
 
 BOTH = ("kme-a", "kme-b")
 
 
-class Durable(Case):
+class Durable(StreamCase):
     def durable(self, names=BOTH, **options):
         options.setdefault("link", {"simulated_rate_bps": 10000000})
         return self.sites(durable=names, **options)
@@ -153,6 +155,32 @@ class Durable(Case):
         sites.wait_for_link(1)
         self.assertGreaterEqual(self.lost(sites, "a", "peer_restart"), before)
         self.assert_flow(sites)
+
+    def test_no_stream_id_comes_again_after_a_crash_of_both_ends(self):
+        sites = self.sites_004(durable=BOTH)
+        alice, bob = self.pair(sites)
+        made = self.opened(alice, bob)
+        brought = new_id()
+        self.opened_as(alice, bob, brought)
+        for ksid in (made, brought):
+            self.assert_same_key(alice.get_key(ksid, 0), bob.get_key(ksid, 0), 0)
+        for name in BOTH:
+            sites.kill(name)
+        sites.up()
+        sites.wait_for_link(1)
+        alice, bob = self.pair(sites)
+        for ksid in (made, brought):
+            self.assert_short(alice.open("bob", ksid=ksid), IN_USE)
+            self.assert_short(bob.open("alice", ksid=ksid), IN_USE)
+        fresh = self.opened(alice, bob)
+        self.assertNotIn(fresh, (made, brought))
+        self.assert_same_key(alice.get_key(fresh, 0), bob.get_key(fresh, 0), 0)
+
+    def opened_as(self, alice, bob, ksid):
+        """A stream whose ID alice and bob bring."""
+        alice.send(open_request(*alice.uris("bob"), ksid, timeout=30000))
+        self.assert_status(bob.open("alice", ksid=ksid, timeout=30000), SUCCESS)
+        self.assert_status(alice.read(), SUCCESS)
 
     @unittest.skipIf(harness.SANITIZED, "strace and LeakSanitizer both want to trace the process")
     def test_the_event_loop_never_waits_for_the_disk(self):
