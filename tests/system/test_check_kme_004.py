@@ -172,6 +172,10 @@ class Broken(unittest.TestCase):
         self.assert_fail({
             broken004.WrongService: {"S04.01"},
             broken004.WrongVersion: {"S04.01"},
+        })
+
+    def test_defects_of_bad_input(self):
+        self.assert_fail({
             broken004.HangsOnMalformed: {"S04.05"},
             broken004.IgnoresUnknownServices: {"S04.04a"},
         })
@@ -191,10 +195,14 @@ class Broken(unittest.TestCase):
             broken004.ReusesIds: {"S04.32"},
         })
 
-    def test_defects_of_connections_and_identities(self):
+    def test_defects_of_connections(self):
         self.assert_fail({
             broken004.StreamsEndWithTheirConnection: {"S04.33"},
             broken004.OneAtATime: {"S04.35a"},
+        })
+
+    def test_defects_of_identities(self):
+        self.assert_fail({
             broken004.AsksNobodysName: {"S04.10b", "S04.34b"},
             broken004.AsksForNoCertificate: {"S04.10b", "S04.34a", "S04.34b"},
         })
