@@ -91,7 +91,7 @@ def take(sites):
 
 def main():
     saes = {"kme-a": ["alice", "dave"], "kme-b": ["bob", "erin"]}
-    with Sites(saes=saes, link={"simulated_rate_bps": 150000, "capacity_bits": 4000000}) as sites:
+    with Sites(saes=saes, link={"simulated_rate_bps": 150000, "capacity_bits": 8000000}) as sites:
         sites.stock(16 * 256)
         with load(sites):
             take(sites)
