@@ -78,11 +78,16 @@ static int put_metrics(const struct admin *admin, struct buf *body)
     const struct peers *peers = admin->peers;
     struct metrics_streams streams = {state004_names, peers->catalogue.counts, STATE004_DEAD};
     struct metrics_link links[CONFIG_LINKS_MAX];
+    struct shelf_counts counts;
 
     for (size_t i = 0; i < peers->count; i++)
         links[i] = look_at(&peers->items[i]);
     metrics_put(admin->env->metrics, links, peers->count, &streams, body);
     metrics_put_audit_lost(journal_lost(admin->env->journal), body);
+    if (admin->env->shelf != NULL) {
+        shelf_counts(admin->env->shelf, &counts);
+        metrics_put_shelf(&counts, body);
+    }
     misbehave_put_metrics(admin->env->misbehave, body);
     return 200;
 }

@@ -7,6 +7,8 @@
 
 #include <openssl/crypto.h>
 
+#include "kme/shelf.h"
+
 static const char *const role_names[ROLE_COUNT] = {"initiator", "responder"};
 static const char *const method_names[METHOD_COUNT] = {"status", "enc_keys", "dec_keys", "other"};
 static const char *const outcome_names[METRIC_OUTCOME_COUNT] = {
@@ -268,6 +270,28 @@ void metrics_put_audit_lost(uint64_t lines, struct buf *buf)
     put_head(buf, "qkd_kme_audit_lost_lines_total", "counter",
              "Lines of the audit log that could not be written.");
     buf_put_format(buf, "qkd_kme_audit_lost_lines_total %" PRIu64 "\n", lines);
+}
+
+void metrics_put_shelf(const struct shelf_counts *counts, struct buf *buf)
+{
+    const struct {
+        const char *name, *type, *help;
+        uint64_t value;
+    } rows[] = {
+        {"qkd_kme_store_items", "gauge", "Items in the store on the disk.", counts->items},
+        {"qkd_kme_store_bytes", "gauge", "Size of the store and its log.", counts->file_bytes},
+        {"qkd_kme_store_queued_bytes", "gauge", "Changes that wait for the disk.",
+         counts->queued_bytes},
+        {"qkd_kme_store_transactions_total", "counter", "Batches that were written and synced.",
+         counts->transactions},
+        {"qkd_kme_store_damaged_items_total", "counter",
+         "Items that did not unseal at the start, and were removed.", counts->damaged_items},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        put_head(buf, rows[i].name, rows[i].type, rows[i].help);
+        buf_put_format(buf, "%s %" PRIu64 "\n", rows[i].name, rows[i].value);
+    }
 }
 
 void metrics_put(const struct metrics *metrics, const struct metrics_link *links, size_t link_count,

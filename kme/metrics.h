@@ -11,6 +11,8 @@
 #include "etsi/etsi004.h"
 #include "kme/histogram.h"
 
+struct shelf_counts;
+
 enum metric_api { API_014, API_004, API_COUNT };
 
 enum metric_role { ROLE_INITIATOR, ROLE_RESPONDER, ROLE_COUNT };
@@ -117,6 +119,9 @@ struct metrics_streams {
 
 /* Appends how many lines of the audit log were lost. */
 void metrics_put_audit_lost(uint64_t lines, struct buf *buf);
+
+/* Appends what the store on the disk holds. */
+void metrics_put_shelf(const struct shelf_counts *counts, struct buf *buf);
 
 /* Appends the text exposition format. */
 void metrics_put(const struct metrics *metrics, const struct metrics_link *links, size_t link_count,

@@ -92,6 +92,14 @@ class OnTheDisk(Case):
         harness.wait_until(lambda: any(octets in self.files_of(sites, "kme-b")
                                        for _, octets in keys), "a key in the store")
 
+    def test_what_the_store_holds_is_counted(self):
+        sites = self.sites(durable=BOTH)
+        sites.reserve(KEYS)
+        harness.wait_until(lambda: sites.metric("b", "qkd_kme_store_items") > 0, "an item")
+        self.assertGreater(sites.metric("b", "qkd_kme_store_bytes"), 4096)
+        self.assertGreater(sites.metric("b", "qkd_kme_store_transactions_total"), 0)
+        self.assertEqual(sites.metric("b", "qkd_kme_store_damaged_items_total"), 0)
+
     def test_only_its_owner_may_read_the_store(self):
         sites = self.sites(durable=BOTH)
         for path in sites.dir.glob("*.db*"):
