@@ -14,7 +14,7 @@
 
 #include "base/deadline.h"
 
-enum { READ_BYTES = 16384, WAIT_MS = 10000 };
+enum { READ_BYTES = 16384, WAIT_MS = 10000, PAUSE_MS = 1, NS_PER_MS = 1000000 };
 
 static bool complain(const char *what)
 {
@@ -108,6 +108,7 @@ bool load_exchange(struct load_client *client,
 static bool ask_next(struct load *load, struct load_client *client, int64_t until_ns)
 {
     client->busy = false;
+    client->resume_ns = 0;
     client->asked_ns = monotonic_ns();
     if (client->asked_ns >= until_ns || load->sample_count == LOAD_SAMPLES_MAX ||
         !load->ask(load, client))
@@ -131,9 +132,22 @@ static bool take_answers(struct load *load, struct load_client *client, int64_t 
         load->answers++;
         load->refused += answer.keys == 0;
         load->keys += answer.keys;
-        if (!ask_next(load, client, until_ns))
+        if (answer.keys == 0) {
+            client->busy = false;
+            client->resume_ns = monotonic_ns() + PAUSE_MS * NS_PER_MS;
+        } else if (!ask_next(load, client, until_ns)) {
             return false;
+        }
     }
+    return true;
+}
+
+static bool resume(struct load *load, struct load_client *clients, size_t count, int64_t until_ns)
+{
+    for (size_t i = 0; i < count; i++)
+        if (clients[i].resume_ns != 0 && clients[i].resume_ns <= monotonic_ns() &&
+            !ask_next(load, &clients[i], until_ns))
+            return false;
     return true;
 }
 
@@ -147,12 +161,20 @@ static bool serve(struct load *load, struct load_client *client, int64_t until_n
     return true;
 }
 
-static bool any_busy(const struct load_client *clients, size_t count)
+/* What may still come from the clients. */
+struct outlook {
+    bool busy, paused;
+};
+
+static struct outlook look(const struct load_client *clients, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (clients[i].busy)
-            return true;
-    return false;
+    struct outlook outlook = {false, false};
+
+    for (size_t i = 0; i < count; i++) {
+        outlook.busy |= clients[i].busy;
+        outlook.paused |= clients[i].resume_ns != 0;
+    }
+    return outlook;
 }
 
 static bool watch(int poll, struct load_client *client)
@@ -163,12 +185,12 @@ static bool watch(int poll, struct load_client *client)
            epoll_ctl(poll, EPOLL_CTL_ADD, client->fd, &event) == 0;
 }
 
-static bool turn(struct load *load, int poll, int64_t until_ns)
+static bool turn(struct load *load, int poll, bool paused, int64_t until_ns)
 {
     struct epoll_event events[LOAD_CLIENTS_MAX];
-    int ready = epoll_wait(poll, events, LOAD_CLIENTS_MAX, WAIT_MS);
+    int ready = epoll_wait(poll, events, LOAD_CLIENTS_MAX, paused ? PAUSE_MS : WAIT_MS);
 
-    if (ready <= 0)
+    if (ready < 0 || (ready == 0 && !paused))
         return complain("no answer within 10 s");
     for (int i = 0; i < ready; i++)
         if (!serve(load, events[i].data.ptr, until_ns))
@@ -184,8 +206,9 @@ bool load_run(struct load *load, struct load_client *clients, size_t count, int6
 
     for (size_t i = 0; good && i < count; i++)
         good = watch(poll, &clients[i]) && ask_next(load, &clients[i], until_ns);
-    while (good && any_busy(clients, count))
-        good = turn(load, poll, until_ns);
+    for (struct outlook next = look(clients, count); good && (next.busy || next.paused);
+         next = look(clients, count))
+        good = turn(load, poll, next.paused, until_ns) && resume(load, clients, count, until_ns);
     for (size_t i = 0; i < count; i++)
         fcntl(clients[i].fd, F_SETFL, 0);
     if (poll >= 0)

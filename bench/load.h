@@ -23,6 +23,7 @@ struct load_client {
     struct buf in, out;
     int64_t asked_ns;
     bool busy;
+    int64_t resume_ns;       /* after a refusal it pauses until then; 0: it does not */
     struct key_id stream_id; /* of ETSI 004 */
     uint32_t index;
 };
@@ -53,8 +54,9 @@ void load_disconnect(struct load_client *client);
 bool load_exchange(struct load_client *client,
                    bool (*is_whole)(const struct buf *in, size_t *length));
 
-/* Keeps all clients busy until the time is over, or until nothing is left to ask; then waits for
- * the answers under way. False after a line on standard error. */
+/* Keeps all clients busy, but for a moment after a refusal, until the time is over, or until
+ * nothing is left to ask; then waits for the answers under way. False after a line on standard
+ * error. */
 bool load_run(struct load *load, struct load_client *clients, size_t count, int64_t until_ns);
 
 #endif
