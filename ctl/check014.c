@@ -114,6 +114,11 @@ static void read_limits(struct check_run *run)
     struct check_report ignored = {.result = CHECK_PASSED};
 
     state->limits_known = status014_get(run, &ignored, &state->limits);
+    if (!state->limits_known) {
+        state->slash = true;
+        state->limits_known = status014_get(run, &ignored, &state->limits);
+        state->slash = state->limits_known;
+    }
     if (!state->limits_known)
         state->limits = guesses;
 }

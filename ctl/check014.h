@@ -16,6 +16,7 @@ enum {
 struct check014 {
     struct https ends[CHECK_END_COUNT];
     int last_code; /* of the newest answer; 0 = none came */
+    bool slash;    /* it knows its paths only with a slash at their end */
     bool limits_known;
     struct etsi014_status limits; /* what status said before the first check, or our guesses */
     size_t seen_count;            /* key IDs that enc_keys delivered in this run */

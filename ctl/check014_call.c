@@ -36,6 +36,8 @@ void call014_path(const struct check_run *run, const struct call014 *call,
         put_segment014(&text, default_peer(run, call->end), false);
     buf_put_text(&text, "/");
     buf_put_text(&text, call->method);
+    if (check014_of(run)->slash)
+        buf_put_text(&text, "/");
     buf_put_text(&text, call->query != NULL ? call->query : "");
     snprintf(path, CHECK014_PATH_BYTES, "%.*s", text.failed ? 0 : (int)text.length,
              text.data != NULL ? (const char *)text.data : "");

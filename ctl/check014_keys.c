@@ -47,8 +47,8 @@ static bool judge_keys(struct check_report *report, const char *what, size_t num
     if (container->count < number)
         check_deviation(report, 16);
     if (container->count != number)
-        return check_fail(report, "%s: expected %zu keys, came %zu", what, number,
-                          container->count);
+        return check_fail(report, "%s: expected %zu key%s, came %zu", what, number,
+                          number == 1 ? "" : "s", container->count);
     for (size_t i = 0; size_bits != 0 && i < number; i++)
         if ((int64_t)container->keys[i].key->size_bytes * 8 != size_bits)
             return check_fail(report, "%s: expected keys of %lld bits, came one of %zu", what,

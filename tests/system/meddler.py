@@ -482,3 +482,13 @@ class AnySlaveWillDo(Honest):
         if request.call != "dec_keys" or answer.code != 401 or not known:
             return answer
         return Answer(200, answer.headers, b"").with_json({"keys": known})
+
+
+class WantsSlash(Honest):
+    """Knows its paths only with a slash at their end."""
+
+    def request(self, request):
+        path, mark, query = request.path.partition("?")
+        if not path.endswith("/"):
+            return request.with_path(path + "/nothing")
+        return request.with_path(path[:-1] + mark + query)

@@ -225,6 +225,9 @@ class Broken(Kit):
     def test_additional_slaves_that_are_ignored(self):
         self.assert_fails(meddler.ExtraSlavesAreIgnored(), "S14.21 S14.22 S14.38")
 
+    def test_paths_with_a_slash_at_their_end(self):
+        self.assert_fails(meddler.WantsSlash(), "S14.05", "D5")
+
     def test_answers_that_may_be_stored(self):
         self.assert_fails(meddler.NoCacheControl(), "S14.45")
 
