@@ -78,29 +78,34 @@ static int seconds_until(const struct call014 *call, const struct peer *peer, si
 }
 
 static bool is_served(const struct call014 *call, const struct peer *peer,
-                      const struct etsi014_key_request *asked, struct etsi014_error *error)
+                      const struct etsi014_key_request *asked, bool *soon,
+                      struct etsi014_error *error)
 {
     size_t number = (size_t)asked->number;
     size_t blocks = number * store_blocks_for((uint32_t)asked->size_bits);
     size_t available = store_available(peer->store, BLOCK_OURS);
 
+    *soon = false;
     if (!link_is_up(peer->link))
         return etsi014_refuse(error, 503, "no link to peer key server %.150s", peer->kme_id);
     if (!link_has_room(peer->link, number))
         return etsi014_refuse(error, 503, "peer key server %.150s is behind", peer->kme_id);
     if (blocks <= store_usable(peer->store, BLOCK_OURS))
         return true;
-    link_stock(peer->link, blocks); /* some may rest */
+    *soon = blocks <= available;
+    link_stock(peer->link, blocks);
     etsi014_refuse(error, 503, "%s", call014_no_material);
-    error->retry_after_s = seconds_until(call, peer, blocks <= available ? 0 : blocks - available);
+    error->retry_after_s = seconds_until(call, peer, *soon ? 0 : blocks - available);
     return false;
 }
 
 bool audience014_is_served(const struct call014 *call, const struct etsi014_key_request *asked,
-                           const struct audience014 *audience, struct etsi014_error *error)
+                           const struct audience014 *audience, bool *soon,
+                           struct etsi014_error *error)
 {
     for (size_t i = 0; i < audience->count; i++)
-        if (is_first_of_peer(audience, i) && !is_served(call, audience->peers[i], asked, error))
+        if (is_first_of_peer(audience, i) &&
+            !is_served(call, audience->peers[i], asked, soon, error))
             return false;
     return true;
 }

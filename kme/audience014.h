@@ -21,9 +21,11 @@ struct audience014 {
 bool audience014_find(const struct call014 *call, const struct etsi014_key_request *asked,
                       struct audience014 *audience, struct etsi014_error *error);
 
-/* Whether all the links have what the request takes. Nothing is taken. */
+/* Whether all the links have what the request takes. Nothing is taken. If not, *soon: one of them
+ * has it, but at rest, and opens it now. */
 bool audience014_is_served(const struct call014 *call, const struct etsi014_key_request *asked,
-                           const struct audience014 *audience, struct etsi014_error *error);
+                           const struct audience014 *audience, bool *soon,
+                           struct etsi014_error *error);
 
 /* Cuts one key for all of them, and tells their key servers. The key is owned by the caller.
  * Needs audience014_is_served. */

@@ -18,6 +18,7 @@
 
 struct held_claim;
 struct held_keys;
+struct held_request;
 
 struct service014 {
     const struct env *env;
@@ -26,6 +27,7 @@ struct service014 {
     struct buf body; /* of the answer being written; wiped after each */
     TAILQ_HEAD(held_claims, held_claim) held;
     TAILQ_HEAD(, held_keys) held_keys;
+    TAILQ_HEAD(, held_request) held_requests;
 };
 
 struct call014 {
@@ -59,6 +61,16 @@ void call014_aborted(const struct call014 *call);
 /* status and enc_keys, for initiators. */
 void status014(const struct call014 *call);
 void reserve014(const struct call014 *call);
+
+/* The same when it is known what is asked for. False, and no answer: it may wait, and should. */
+bool reserve014_asked(const struct call014 *call, const struct etsi014_key_request *asked,
+                      bool may_wait);
+
+/* Waits for blocks to be opened, up to hold_ms. False when out of memory. */
+bool held_request014(const struct call014 *call, const struct etsi014_key_request *asked);
+
+/* Blocks became usable; arg is the struct service014. */
+void held_request014_stocked(void *arg);
 
 /* dec_keys, for responders. Claims for keys whose assignment is on its way are held. */
 void claim014(const struct call014 *call);

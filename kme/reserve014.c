@@ -151,23 +151,37 @@ static bool reserve_keys(const struct call014 *call, const struct etsi014_key_re
 }
 
 /* All keys or none: nothing is taken before it is known that all links have enough. */
-void reserve014(const struct call014 *call)
+bool reserve014_asked(const struct call014 *call, const struct etsi014_key_request *asked,
+                      bool may_wait)
 {
-    struct etsi014_key_request asked;
     struct audience014 audience;
     struct etsi014_container container;
     struct etsi014_error error;
+    bool soon = false, reserved;
 
     memset(&container, 0, sizeof(container));
-    if (find_peer(call, &audience.peers[0], &error) && read_request(call, &asked, &error) &&
-        check_request(call->service->env->config, &asked, &error) &&
-        audience014_find(call, &asked, &audience, &error) &&
-        audience014_is_served(call, &asked, &audience, &error) &&
-        reserve_keys(call, &asked, &audience, &container, &error)) {
-        if (!held_keys014(call, &audience, &container))
-            call014_answer_keys(call, ROLE_INITIATOR, &container);
-    } else {
+    reserved = audience014_find(call, asked, &audience, &error) &&
+               audience014_is_served(call, asked, &audience, &soon, &error) &&
+               reserve_keys(call, asked, &audience, &container, &error);
+    if (!reserved && soon && may_wait)
+        return false;
+    if (!reserved)
         call014_refuse(call, &error);
-    }
+    else if (!held_keys014(call, &audience, &container))
+        call014_answer_keys(call, ROLE_INITIATOR, &container);
     etsi014_container_free(&container);
+    return true;
+}
+
+void reserve014(const struct call014 *call)
+{
+    struct etsi014_key_request asked;
+    struct etsi014_error error;
+    struct peer *peer;
+
+    if (!find_peer(call, &peer, &error) || !read_request(call, &asked, &error) ||
+        !check_request(call->service->env->config, &asked, &error))
+        call014_refuse(call, &error);
+    else if (!reserve014_asked(call, &asked, true) && !held_request014(call, &asked))
+        reserve014_asked(call, &asked, false);
 }

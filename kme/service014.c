@@ -287,12 +287,8 @@ static const struct http_service http_service = {
     "ETSI 014", TLS_SERVER_014, ETSI014_REQUEST_MAX_BYTES, ETSI014_RESPONSE_MAX_BYTES, opened,
     handle,     refuse};
 
-static void on_stocked(void *arg)
-{
-    (void)arg;
-}
-
-static const struct link_keys link_keys = {claim014_assigned, on_stocked, held_keys014_told};
+static const struct link_keys link_keys = {claim014_assigned, held_request014_stocked,
+                                           held_keys014_told};
 
 static void listen_to_links(struct service014 *service, const struct link_keys *keys)
 {
@@ -312,6 +308,7 @@ struct service014 *service014_new(const struct env *env, struct peers *peers, st
     service->peers = peers;
     TAILQ_INIT(&service->held);
     TAILQ_INIT(&service->held_keys);
+    TAILQ_INIT(&service->held_requests);
     buf_init(&service->body, ETSI014_RESPONSE_MAX_BYTES);
     service->server =
         http_server_new(env, &env->config->etsi014.listen, &http_service, service, status);

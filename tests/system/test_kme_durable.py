@@ -56,7 +56,9 @@ class Durable(StreamCase):
         for site in "ab":
             self.assertGreater(self.resting(sites, site), 1048576)
         before = self.available(sites)
-        taken = 0
+        keys = sites.reserve(number=128, size=2048)  # twice the window
+        self.assertEqual(sites.claim(*(one for one, _ in keys)).keys(), keys)
+        taken = 128 * 2048
         while taken < 6 * sites.WINDOW_BITS:
             keys = sites.reserve(number=64, size=1024)
             answer = sites.claim(*(one for one, _ in keys))
