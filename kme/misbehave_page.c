@@ -103,9 +103,10 @@ static void put_list(const struct env *env, struct buf *body)
     char *text = json_dumps(root, JSON_COMPACT);
 
     if (text != NULL)
-        buf_put_format(body, "%s\n", text);
+        buf_put_text(body, text);
     else
         body->failed = true;
+    buf_put_text(body, "\n");
     json_decref(root);
     free(text);
 }

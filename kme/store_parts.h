@@ -127,6 +127,8 @@ bool rest_load_keys(struct store *store, int64_t now_ns, struct store_loaded *lo
                     struct status *status);
 void batch_settle(struct store *store, void (*ready)(void *arg, const struct key_id *key_id),
                   void *arg);
+/* Makes the keys hot whose item is being erased: only for putting them to rest again. */
+void rest_opening_keys(struct store *store);
 /* Before a key leaves its batch. */
 void batch_leave(struct store *store, struct key_entry *entry);
 

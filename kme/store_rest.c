@@ -140,6 +140,7 @@ void store_rest_all(struct store *store, int64_t now_ns)
             for (segment = TAILQ_FIRST(&store->lists[owner][state]); segment != NULL;
                  segment = TAILQ_NEXT(segment, next))
                 rest_used(store, segment);
+    rest_opening_keys(store);
     rest_keys(store, INT64_MAX, now_ns);
     while (!STAILQ_EMPTY(&store->spent))
         erase_first(store);

@@ -176,6 +176,16 @@ void batch_leave(struct store *store, struct key_entry *entry)
         end_batch(store, batch);
 }
 
+/* Makes the last of its keys hot. The batch ends with its first one. */
+static const struct key_entry *warm_last(struct store *store, struct key_batch *batch)
+{
+    struct key_entry *entry = TAILQ_LAST(&batch->keys, batched_keys);
+
+    batch_leave(store, entry);
+    key_move(store, entry, LIST_HOT, true);
+    return entry;
+}
+
 void batch_settle(struct store *store, void (*ready)(void *arg, const struct key_id *key_id),
                   void *arg)
 {
@@ -186,12 +196,22 @@ void batch_settle(struct store *store, void (*ready)(void *arg, const struct key
         size_t count = batch->count;
 
         for (size_t i = 0; i < count; i++) {
-            struct key_entry *entry = TAILQ_LAST(&batch->keys, batched_keys);
+            const struct key_id id = warm_last(store, batch)->id;
 
-            batch_leave(store, entry);
-            key_move(store, entry, LIST_HOT, true);
-            ready(arg, &entry->id);
+            ready(arg, &id); /* it may be claimed, and wiped, at once */
         }
+    }
+}
+
+void rest_opening_keys(struct store *store)
+{
+    struct key_batch *batch;
+
+    while ((batch = TAILQ_FIRST(&store->batches_opening)) != NULL) {
+        size_t count = batch->count;
+
+        for (size_t i = 0; i < count; i++)
+            warm_last(store, batch);
     }
 }
 
