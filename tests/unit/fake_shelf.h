@@ -73,7 +73,8 @@ static void fake_shelf_work(struct shelf *shelf, size_t count)
             fake_insert(shelf, &operation->item);
     }
     shelf->queue_count -= done;
-    memmove(shelf->queue, shelf->queue + done, shelf->queue_count * sizeof(*shelf->queue));
+    if (shelf->queue_count > 0)
+        memmove(shelf->queue, shelf->queue + done, shelf->queue_count * sizeof(*shelf->queue));
     shelf->settled += done;
 }
 
@@ -116,7 +117,8 @@ static uint64_t fake_queue(struct shelf *shelf, bool is_put, enum shelf_kind kin
     }
     if (is_put) {
         operation.item.octets = malloc(length + 1);
-        memcpy(operation.item.octets, octets, length);
+        if (length > 0)
+            memcpy(operation.item.octets, octets, length);
     }
     operation.more = shelf->depth > 0;
     shelf->queue[shelf->queue_count++] = operation;
