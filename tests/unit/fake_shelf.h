@@ -65,7 +65,8 @@ static void fake_shelf_work(struct shelf *shelf, size_t count)
 {
     size_t done = 0;
 
-    while (done < shelf->queue_count && (done < count || shelf->queue[done - 1].more)) {
+    while (done < shelf->queue_count &&
+           (done < count || (done > 0 && shelf->queue[done - 1].more))) {
         struct fake_operation *operation = &shelf->queue[done++];
 
         fake_remove(shelf, operation->item.kind, &operation->item.id);
