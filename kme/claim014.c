@@ -103,19 +103,34 @@ static enum claim_state look(const struct call014 *call, const struct claim *cla
     return worst;
 }
 
+/* False when out of memory: what was taken out until then is lost. */
+static bool take_keys(struct store *store, const struct call014 *call, const struct claim *claim,
+                      struct etsi014_container *container)
+{
+    for (; container->count < claim->count; container->count++) {
+        struct etsi014_key *key = &container->keys[container->count];
+
+        key->id = claim->ids[container->count];
+        key->key = store_claim(store, &key->id, call->caller);
+        if (key->key == NULL)
+            return false;
+    }
+    return true;
+}
+
 static void deliver(const struct call014 *call, const struct claim *claim)
 {
-    struct service014 *service = call->service;
-    struct store *store = peers_of_sae(service->peers, call->route.sae)->store;
+    struct store *store = peers_of_sae(call->service->peers, call->route.sae)->store;
     struct etsi014_container container;
+    struct etsi014_error error;
 
     memset(&container, 0, sizeof(container));
-    for (; container.count < claim->count; container.count++) {
-        container.keys[container.count].id = claim->ids[container.count];
-        container.keys[container.count].key =
-            store_claim(store, &claim->ids[container.count], call->caller);
+    if (take_keys(store, call, claim, &container)) {
+        call014_answer_keys(call, ROLE_RESPONDER, &container);
+    } else {
+        etsi014_refuse(&error, 503, "out of memory for a key");
+        call014_refuse(call, &error);
     }
-    call014_answer_keys(call, ROLE_RESPONDER, &container);
     etsi014_container_free(&container);
 }
 
