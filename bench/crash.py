@@ -15,8 +15,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="(200)")
     parser.add_argument("--seed", default="1", help="decides what goes wrong, and when (1)")
-    parser.add_argument("--window-bits", type=int, default=262144,
-                        help="material of each link that is open at a time (262144)")
+    parser.add_argument("--window-bits", type=int, default=65536,
+                        help="material of each link that is open at a time (65536)")
     options = parser.parse_args()
     with crash_run.CrashRun(options.seed, sys.stdout, options.window_bits) as run:
         for _ in range(options.rounds):

@@ -3,7 +3,8 @@
 
 Each round: load on both APIs at both sides; one thing goes wrong; it is mended; when both key
 servers are well again, the keys that were reserved before are claimed, and streams of before are
-tried again. The seed decides what happens when; what is under way then depends on the machine.
+tried again. Some of the processes have a slow disk, so that a kill comes before what waits for it is
+written. The seed decides what happens when; what is under way then depends on the machine.
 """
 import contextlib
 import random
@@ -25,6 +26,8 @@ EVENTS = (*KILLS, *CUTS)
 WELL_LIMIT_S = 30 * harness.SLOWNESS
 REST_S = 5 * harness.SLOWNESS  # a key that nobody has claimed for so long survives everything
 QUIET_S = REST_S + 1
+SLOW_DISK = harness.BUILD / "tests" / "bin" / "slow_disk.so"
+DISK_MS = (0, 0, 20, 200)  # what a process waits before each write of its store, by chance
 OLD_STREAMS = 4  # tried again at each side after each round
 CRASH_LINE = re.compile(r"up to (\d+) key bits are lost")
 LOST_BITS = re.compile(r'^qkd_kme_lost_bits_total\{[^}]*reason="(\w+)"\} (\d+)', re.M)
@@ -38,11 +41,14 @@ class Server:
         self.name = f"kme-{site}"
         self.process = None
 
-    def start(self):
+    def start(self, disk_ms=0):
+        env = {}
+        if disk_ms and not harness.SANITIZED:  # whose runtime must be loaded first
+            env = {"LD_PRELOAD": str(SLOW_DISK), "QKD_SLOW_DISK_MS": str(disk_ms)}
         with open(self._sites.dir / f"{self.name}.log", "ab") as log:
             self.process = subprocess.Popen(
                 [harness.QKD_KME, "--config", self._sites.config(self.name)], stderr=log,
-                stdin=subprocess.DEVNULL, env=harness.child_env())
+                stdin=subprocess.DEVNULL, env=harness.child_env(**env))
 
     def kill(self):
         if self.process is not None:
@@ -78,7 +84,7 @@ class Server:
 class CrashRun:
     """Two sites, their load, and the record of what was delivered."""
 
-    def __init__(self, seed, out=None, window_bits=262144):
+    def __init__(self, seed, out=None, window_bits=65536):
         self._random = None  # of this round
         self._seed, self._out, self._window_bits = seed, out, window_bits
         self.record = crash_record.Record()
@@ -154,12 +160,15 @@ class CrashRun:
             time.sleep(self._random.random() * 0.5)
         for _ in range(self._random.choice((0, 0, 0, 1, 2))):
             for site in sites:
-                self.servers[site].start()
+                self._start(site)
             time.sleep(self._random.random() * 0.4)
             for site in sites:
                 self.servers[site].kill()
         for site in sites:
-            self.servers[site].start()
+            self._start(site)
+
+    def _start(self, site):
+        self.servers[site].start(self._random.choice(DISK_MS))
 
     def _cut(self, stall):
         relay = self.sites.relay
