@@ -93,7 +93,8 @@ static bool is_served(const struct call014 *call, const struct peer *peer,
     if (blocks <= store_usable(peer->store, BLOCK_OURS))
         return true;
     *soon = blocks <= available;
-    link_stock(peer->link, blocks);
+    if (*soon) /* what is refused opens nothing: a crash would lose it */
+        link_stock(peer->link, blocks);
     etsi014_refuse(error, 503, "%s", call014_no_material);
     error->retry_after_s = seconds_until(call, peer, *soon ? 0 : blocks - available);
     return false;

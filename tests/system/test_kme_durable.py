@@ -67,6 +67,14 @@ class Durable(StreamCase):
         self.assertEqual(self.available(sites), [before[0] - taken, before[1]])
         self.assertEqual(self.lost(sites, "b", "mismatch"), 0)
 
+    def test_a_request_that_is_refused_opens_nothing_that_rests(self):
+        sites = self.durable()
+        self.fill(sites)
+        answer = sites.call("alice", "bob/enc_keys?number=128&size=65536")
+        self.assert_refused(answer, 503)
+        sites.claim(*(one for one, _ in sites.reserve()))
+        self.assertLessEqual(sites.metric("a", "qkd_kme_open_bits"), 4 * sites.WINDOW_BITS)
+
     def test_a_clean_restart_loses_nothing(self):
         sites = self.durable()
         self.fill(sites)
