@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kme/config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
@@ -191,6 +193,9 @@ struct kme_config *kme_config_load(const char *path, struct status *status)
     config_init(&file);
     if (config == NULL)
         status_fail(status, OUTCOME_INTERNAL, "out of memory for the configuration");
+    else if (access(path, R_OK) != 0) /* libconfig does not say why */
+        status_fail(status, OUTCOME_CONFIG, "cannot read the configuration %s: %s", path,
+                    strerror(errno));
     else if (config_read_file(&file, path) != CONFIG_TRUE)
         status_fail(status, OUTCOME_CONFIG, "%s:%d: %s", path, config_error_line(&file),
                     config_error_text(&file));
