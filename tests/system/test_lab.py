@@ -119,7 +119,7 @@ class Init(unittest.TestCase):
                 self.assertEqual(values["kme"], f"etsi004://localhost:{lab.base_port + port}")
                 self.assertEqual(values["initiator"], "client")
                 self.assertIn("ETSI GS QKD 004", text)
-                self.assertNotIn("014", text.replace(str(lab.dir), ""))
+                self.assertNotIn("014", re.sub(r"/\S+", "", text))  # paths and ports may have it
 
     def test_init_refuses_etsi_004_with_the_server_as_initiator(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -430,7 +430,11 @@ class Settings(unittest.TestCase):
         self.assertEqual(listed, ["lab", "status", "get-key", "check-kme", "misbehave",
                                   "version", "help"])
         for name in listed:
-            self.assertIn(f"usage: qkdctl {name}", qkdctl("help", name, check=True).stdout)
+            said = qkdctl("help", name, check=True).stdout
+            self.assertIn(f"usage: qkdctl {name}", said)
+            self.assertEqual(qkdctl(name, "--help", check=True).stdout, said)
+        self.assertEqual(qkdctl("lab", "init", "--help", check=True).stdout,
+                         qkdctl("help", "lab", check=True).stdout)
 
 
 if __name__ == "__main__":
