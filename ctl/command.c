@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool is_help_option(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 const struct command *command_find(const struct command *const *rows, size_t count,
                                    const char *name)
 {
@@ -50,6 +55,10 @@ enum exit_code command_dispatch(const struct command *const *rows, size_t count,
     if (row == NULL) {
         status_fail(&status, OUTCOME_INPUT, "%s has no subcommand '%s'", prefix, argv[1]);
         return command_misused(&status, help_words);
+    }
+    if (row->help != NULL && argc > 2 && is_help_option(argv[argc - 1])) {
+        fputs(row->help, stdout);
+        return EXIT_DONE;
     }
     return row->run(argc - 1, argv + 1);
 }

@@ -15,7 +15,7 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct command {
     const char *name;
     const char *summary; /* one line, no full stop */
-    const char *help;    /* what "help NAME" prints: usage first, then the options */
+    const char *help;    /* what "help NAME" and "NAME --help" print; NULL: its group's */
     /* argv[0] is the name of the subcommand. */
     enum exit_code (*run)(int argc, char **argv);
 };

@@ -198,6 +198,7 @@ static void print_head(const json_t *overview)
     size_t rules = json_array_size(json_object_get(overview, "misbehave"));
     const char *reason;
     bool healthy = overview_is_healthy(overview, &reason);
+    const char *failure = overview_text(overview, "store.failure");
     struct grid grid;
     text out;
 
@@ -211,11 +212,11 @@ static void print_head(const json_t *overview)
     grid_put(&grid, "health");
     grid_put(&grid, "%s", healthy ? "keys flow" : reason);
     grid_put(&grid, "store");
-    grid_put(&grid, "%s%s %s", overview_text(overview, "store.kind"),
+    grid_put(&grid, "%s%s%s%s", overview_text(overview, "store.kind"),
              json_is_true(json_object_get(json_object_get(overview, "store"), "sealed"))
                  ? ", sealed"
                  : "",
-             overview_text(overview, "store.failure"));
+             failure[0] != '\0' ? ": " : "", failure);
     if (rules > 0) {
         grid_put(&grid, "MISBEHAVES");
         grid_put(&grid, "on command, by %zu rules: qkdctl misbehave show lists them", rules);
