@@ -10,7 +10,10 @@
 #include "kme/config.h"
 #include "kme/shelf.h"
 
-enum { LIFETIME_MAX_S = 604800 };
+enum {
+    LIFETIME_MAX_S = 604800,
+    UNHEARD_MAX = 2 * LINK_ASSIGNS_MAX /* answers to the peer among what waits */
+};
 
 struct link_session *link_session_new(const struct env *env, struct peer *peer,
                                       const struct link_session_events *events, void *arg,
@@ -221,6 +224,9 @@ bool session_take_number(struct link_session *session, uint64_t sequence, bool *
     *is_new = sequence == session->assigns_received + 1;
     if (sequence > session->assigns_received + 1)
         return status_fail(status, OUTCOME_PEER, "the peer skipped an assignment");
+    if (*is_new && session->waiting_count >= UNHEARD_MAX)
+        return status_fail(status, OUTCOME_PEER,
+                           "the peer goes on and acknowledges none of %d frames", UNHEARD_MAX);
     if (*is_new)
         session->assigns_received++;
     return true;

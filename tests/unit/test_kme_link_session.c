@@ -500,6 +500,40 @@ static void test_assignments_in_waiting_are_bounded(void **state)
     stop(&b);
 }
 
+/* Frames that are answered, by a peer that never says that it has an answer. False: it was told to
+ * go. */
+static bool ask_without_listening(struct end *end, enum frame_type type, uint64_t times)
+{
+    static struct frame frame;
+    struct status status = STATUS_INIT;
+
+    frame.type = type;
+    frame.u.ids.count = 1;
+    for (uint64_t i = 1; i <= times; i++) {
+        frame.u.ids.sequence = i;
+        if (!link_session_take(end->session, &frame, &end->out, &status)) {
+            assert_int_equal(status.outcome, OUTCOME_PEER);
+            return false;
+        }
+        buf_reset(&end->out);
+    }
+    return true;
+}
+
+static void test_a_peer_that_asks_and_never_acknowledges_is_refused(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    init_both(&a, &b);
+    join(&a, &b);
+    assert_true(ask_without_listening(&b, FRAME_SEGMENTS_OPEN, LINK_ASSIGNS_MAX));
+    assert_false(ask_without_listening(&b, FRAME_SEGMENTS_OPEN, 16 * LINK_ASSIGNS_MAX));
+    assert_true(link_session_waiting(b.session) <= 2 * LINK_ASSIGNS_MAX);
+    stop(&a);
+    stop(&b);
+}
+
 /* One frame to an end that is up, or greeted only. */
 static void assert_refused(struct end *end, const struct frame *frame)
 {
@@ -572,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_arriving_blocks_are_told),
         cmocka_unit_test(test_the_smaller_capacity_of_both_ends_holds),
         cmocka_unit_test(test_assignments_in_waiting_are_bounded),
+        cmocka_unit_test(test_a_peer_that_asks_and_never_acknowledges_is_refused),
         cmocka_unit_test(test_frames_out_of_turn_are_refused),
         cmocka_unit_test(test_an_assignment_of_unknown_blocks_is_counted_and_does_not_end_the_link),
     };
