@@ -10,7 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { MESSAGE_BYTES = 512, NUMBER_BASE = 10 };
+enum { MESSAGE_BYTES = 2 * STATUS_TEXT_BYTES, NUMBER_BASE = 10 };
 
 static bool read_number(const char *text, int64_t *number)
 {

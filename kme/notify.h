@@ -26,7 +26,8 @@ struct notify {
 bool notify_open(struct notify *notify, struct status *status);
 void notify_close(struct notify *notify);
 
-/* One message, which is lost if nobody takes it within a second. */
+/* One message, which is lost if nobody takes it within a second. There is room for a sentence of a
+ * struct status and as much again; what does not fit is not sent. */
 void notify_say(const struct notify *notify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -136,7 +136,7 @@ static void test_names_that_are_none_are_refused_and_told(void **state)
 static void test_a_message_that_does_not_fit_is_not_cut(void **state)
 {
     struct status status = STATUS_INIT;
-    char name[64], text[600];
+    char name[64], text[HEARD_BYTES];
     struct notify notify;
     int manager;
 
@@ -149,6 +149,29 @@ static void test_a_message_that_does_not_fit_is_not_cut(void **state)
     assert_true(notify_open(&notify, &status));
     notify_say(&notify, "STATUS=%s", text);
     assert_silence(manager);
+    notify_close(&notify);
+    close(manager);
+}
+
+/* Else a service manager that was told RELOADING=1 waits for READY=1 until its patience ends. */
+static void test_any_sentence_of_a_refused_reload_fits(void **state)
+{
+    static const char before[] = "READY=1\nSTATUS=The old configuration stays: ";
+    char name[64], expected[HEARD_BYTES];
+    struct status status = STATUS_INIT;
+    struct notify notify;
+    int manager;
+
+    (void)state;
+    snprintf(name, sizeof(name), "@qkd-unit-notify-%ld", (long)getpid());
+    manager = manager_at(name);
+    set(name, NULL, NULL);
+    assert_true(notify_open(&notify, &status));
+    memset(status.text, 'x', sizeof(status.text) - 1);
+    status.text[sizeof(status.text) - 1] = '\0';
+    snprintf(expected, sizeof(expected), "%s%s", before, status.text);
+    notify_say(&notify, "%s%s", before, status.text);
+    assert_heard(manager, expected);
     notify_close(&notify);
     close(manager);
 }
@@ -193,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_without_a_socket_nothing_happens),
         cmocka_unit_test(test_names_that_are_none_are_refused_and_told),
         cmocka_unit_test(test_a_message_that_does_not_fit_is_not_cut),
+        cmocka_unit_test(test_any_sentence_of_a_refused_reload_fits),
         cmocka_unit_test(test_a_watchdog_is_for_the_process_that_it_names),
     };
 
