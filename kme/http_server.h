@@ -48,7 +48,8 @@ const struct http_request *http_exchange_request(const struct http_exchange *exc
 /* When the last octet of the request came in, on the monotonic clock. */
 int64_t http_exchange_since_ns(const struct http_exchange *exchange);
 
-/* The one CN of the client's certificate; "" if there is none. Read once per connection. */
+/* The names in the client's certificate, read once per connection; NULL without TLS, or when it is
+ * not to be believed. */
 const struct identity *http_exchange_identity(const struct http_exchange *exchange);
 
 /* The client's address, for the journal. */
