@@ -23,8 +23,9 @@ void buf_free(struct buf *buf)
 
 void buf_reset(struct buf *buf)
 {
-    if (buf->data != NULL)
-        OPENSSL_cleanse(buf->data, buf->capacity);
+    if (buf->dirty_bytes > 0)
+        OPENSSL_cleanse(buf->data, buf->dirty_bytes);
+    buf->dirty_bytes = 0;
     buf->length = 0;
     buf->failed = false;
 }
@@ -53,6 +54,8 @@ uint8_t *buf_reserve(struct buf *buf, size_t more)
         buf->data = data;
         buf->capacity = capacity;
     }
+    if (wanted > buf->dirty_bytes)
+        buf->dirty_bytes = wanted;
     return buf->data + buf->length;
 }
 

@@ -12,11 +12,12 @@
 #include <stdint.h>
 
 struct buf {
-    uint8_t *data;    /* owned; NULL while nothing was written */
-    size_t length;    /* octets in use */
-    size_t capacity;  /* octets allocated */
-    size_t max_bytes; /* never exceeded */
-    bool failed;      /* a write did not fit, or memory ran out; the content is then incomplete */
+    uint8_t *data;      /* owned; NULL while nothing was written */
+    size_t length;      /* octets in use */
+    size_t capacity;    /* octets allocated */
+    size_t max_bytes;   /* never exceeded */
+    size_t dirty_bytes; /* octets that may not be zero since they were last wiped */
+    bool failed;        /* a write did not fit, or memory ran out; the content is then incomplete */
 };
 
 /* An empty buffer that may grow to max_bytes; allocates nothing. */

@@ -32,7 +32,7 @@ enum {
 enum shelf_kind {
     SHELF_SEGMENT,   /* secret: unassigned blocks that rest */
     SHELF_KEY,       /* secret: a key held for responders that was put to rest */
-    SHELF_OPENED,    /* not secret: a segment was opened; how much a crash may lose of it */
+    SHELF_OPENED,    /* not secret: how much a crash would lose, as it is on no shelf */
     SHELF_STREAM_ID, /* not secret: a Key_stream_ID that must never be opened again */
     SHELF_KINDS
 };

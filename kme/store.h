@@ -32,7 +32,8 @@ enum {
     BLOCK_BYTES = BLOCK_BITS / 8,
     KEY_MAX_BLOCKS = SECRET_MAX_BYTES / BLOCK_BYTES,
     SEGMENT_BLOCKS_MAX = 128,
-    STORE_KEYS_MAX = 262144 /* keys held for responders, and as many remembered for initiators */
+    STORE_KEYS_MAX = 262144, /* keys held for responders, and as many remembered for initiators */
+    STORE_RISK_STEP_BITS = 65536 /* in which the shelf says what a crash would lose */
 };
 
 enum block_owner { BLOCK_OURS, BLOCK_PEERS, BLOCK_OWNERS };

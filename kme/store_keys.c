@@ -54,23 +54,38 @@ void key_free(struct key_entry *entry)
     OPENSSL_clear_free(entry, entry->size_bytes);
 }
 
+static void count_key(struct store *store, const struct key_entry *entry)
+{
+    store->key_counts[entry->list]++;
+    if (entry->list == LIST_HOT)
+        store->keys_at_risk_bits += entry->size_bits;
+}
+
+static void uncount_key(struct store *store, const struct key_entry *entry)
+{
+    store->key_counts[entry->list]--;
+    if (entry->list == LIST_HOT)
+        store->keys_at_risk_bits -= entry->size_bits;
+}
+
 bool key_keep(struct store *store, struct key_entry *entry)
 {
     if (!id_table_put(&store->keys, entry)) {
         key_free(entry);
         return false;
     }
+    entry->size_bits = entry->key != NULL ? (uint32_t)entry->key->size_bytes * 8 : 0;
     TAILQ_INSERT_TAIL(&store->key_lists[entry->list], entry, next);
-    store->key_counts[entry->list]++;
+    count_key(store, entry);
     return true;
 }
 
 void key_move(struct store *store, struct key_entry *entry, enum key_list list, bool to_head)
 {
     TAILQ_REMOVE(&store->key_lists[entry->list], entry, next);
-    store->key_counts[entry->list]--;
+    uncount_key(store, entry);
     entry->list = list;
-    store->key_counts[list]++;
+    count_key(store, entry);
     if (to_head)
         TAILQ_INSERT_HEAD(&store->key_lists[list], entry, next);
     else
@@ -82,7 +97,7 @@ void key_drop(struct store *store, struct key_entry *entry)
     if (entry->batch != NULL)
         batch_leave(store, entry);
     TAILQ_REMOVE(&store->key_lists[entry->list], entry, next);
-    store->key_counts[entry->list]--;
+    uncount_key(store, entry);
     id_table_take(&store->keys, &entry->id);
     key_free(entry);
 }

@@ -27,7 +27,7 @@ struct segment {
     enum segment_state state; /* written by segment_move only */
     bool shelved;             /* a copy was put on the shelf */
     bool peer_open;           /* the other end has opened it; matters for our own */
-    bool marked;              /* the shelf says that it was opened */
+    bool at_risk;             /* no copy is on the shelf: a crash loses it */
     bool listed_assigned;     /* the peer has cut from it and will say so */
     uint64_t take_ticket;     /* of erasing the copy; 0 before */
     uint64_t sequence;        /* while pending */
@@ -51,6 +51,7 @@ struct key_entry {
     struct key_id id; /* first: see id_table.h */
     enum key_list list;
     struct secret *key; /* NULL when only remembered: the initiator has it */
+    uint32_t size_bits; /* of the key */
     int64_t since_ns, expires_ns;
     struct key_batch *batch; /* while it rests */
     TAILQ_ENTRY(key_entry) next, next_in_batch;
@@ -61,12 +62,10 @@ struct key_entry {
     char initiator[];  /* and the responders behind its NUL */
 };
 
-/* An item of the shelf that is to be erased, but not in a hurry: most are markers of segments that
- * are used up. */
+/* An item of the shelf that could not be read, and is to be erased with the next tick. */
 struct spent_item {
     enum shelf_kind kind;
     struct key_id id;
-    int64_t since_ns; /* 0: not known yet */
     STAILQ_ENTRY(spent_item) next;
 };
 
@@ -84,6 +83,10 @@ struct store {
     size_t key_counts[KEY_LISTS];
     TAILQ_HEAD(, key_batch) batches_opening;
     STAILQ_HEAD(, spent_item) spent;
+    size_t blocks_at_risk;      /* see store_risk.c, */
+    uint64_t keys_at_risk_bits; /* which alone writes what follows */
+    uint64_t noted_risk_bits;   /* what the shelf says a crash would lose at most */
+    bool noted_risk_is_old;     /* it says what the last process noted */
     uint32_t inventories;
 };
 
@@ -118,8 +121,22 @@ uint64_t key_displace(struct store *store, enum key_list list);
 /* store_rest.c */
 /* Puts a copy on the shelf; a segment that the shelf refuses is in memory only. */
 void rest_segment(struct store *store, struct segment *segment);
-void rest_mark(struct store *store, const struct key_id *id, uint64_t bits);
 void rest_erase_later(struct store *store, enum shelf_kind kind, const struct key_id *id);
+
+/* store_risk.c */
+/* The segment has no copy on the shelf any more, or never had one. */
+void risk_add_segment(struct store *store, struct segment *segment);
+void risk_drop_segment(struct store *store, struct segment *segment);
+/* The shelf says enough, with the transaction that is under way or its own. False when it refuses.
+ */
+bool risk_note(struct store *store);
+/* The transaction that risk_note was part of was refused. */
+void risk_forget_note(struct store *store);
+/* The shelf says no more than is true. */
+void risk_tick(struct store *store);
+/* All that was at risk is on the shelf. */
+void risk_end(struct store *store);
+bool risk_load(struct store *store, uint64_t *bits, struct status *status);
 
 /* store_rest_keys.c */
 void rest_keys(struct store *store, int64_t before_ns, int64_t now_ns);

@@ -3,8 +3,6 @@
  * What of the store is on the shelf. A segment there:
  *
  *     format(u8) owner(u8) count(u32) { block ID(16) octets(32) } ...
- *
- * and the marker of one that was opened: how many bits a crash may lose of it (u64).
  */
 #include "kme/store_parts.h"
 
@@ -14,15 +12,10 @@
 
 #include "base/buf.h"
 
-enum {
-    FORMAT = 1,
-    SEGMENT_MAX_BYTES = 6 + SEGMENT_BLOCKS_MAX * (KEY_ID_BYTES + BLOCK_BYTES),
-    MARKER_BYTES = 8
-};
+enum { FORMAT = 1, SEGMENT_MAX_BYTES = 6 + SEGMENT_BLOCKS_MAX * (KEY_ID_BYTES + BLOCK_BYTES) };
 
-/* Keys that nobody claimed so soon are put to rest. A marker stays until its keys are. */
+/* Keys that nobody claimed so soon are put to rest. */
 #define REST_AFTER_NS (2 * NS_PER_S)
-#define MARKER_LINGERS_NS (5 * NS_PER_S)
 
 static uint64_t put_segment(struct store *store, const struct segment *segment)
 {
@@ -49,66 +42,30 @@ void rest_segment(struct store *store, struct segment *segment)
 {
     segment->take_ticket = 0;
     segment->shelved = store->shelf != NULL && put_segment(store, segment) != 0;
-}
-
-void rest_mark(struct store *store, const struct key_id *id, uint64_t bits)
-{
-    uint8_t octets[MARKER_BYTES];
-
-    for (size_t i = 0; i < sizeof(octets); i++)
-        octets[i] = (uint8_t)(bits >> (8 * (sizeof(octets) - 1 - i)));
-    shelf_put(store->shelf, SHELF_OPENED, store->peer, id, octets, sizeof(octets));
-}
-
-static struct spent_item *spent_new(enum shelf_kind kind, const struct key_id *id)
-{
-    struct spent_item *item = OPENSSL_zalloc(sizeof(*item));
-
-    if (item == NULL)
-        return NULL; /* a crash is then said to have lost more than it did */
-    item->kind = kind;
-    item->id = *id;
-    return item;
+    if (!segment->shelved && store->shelf != NULL)
+        risk_add_segment(store, segment);
 }
 
 void rest_erase_later(struct store *store, enum shelf_kind kind, const struct key_id *id)
 {
-    struct spent_item *item = spent_new(kind, id);
-
-    if (item != NULL)
-        STAILQ_INSERT_TAIL(&store->spent, item, next);
-}
-
-/* With the next tick. */
-static void erase_soon(struct store *store, enum shelf_kind kind, const struct key_id *id)
-{
-    struct spent_item *item = spent_new(kind, id);
+    struct spent_item *item = OPENSSL_zalloc(sizeof(*item));
 
     if (item == NULL)
-        return;
-    item->since_ns = INT64_MIN;
-    STAILQ_INSERT_HEAD(&store->spent, item, next);
+        return; /* the next process finds it again */
+    item->kind = kind;
+    item->id = *id;
+    STAILQ_INSERT_TAIL(&store->spent, item, next);
 }
 
-static void erase_first(struct store *store)
-{
-    struct spent_item *item = STAILQ_FIRST(&store->spent);
-
-    shelf_take(store->shelf, item->kind, store->peer, &item->id);
-    STAILQ_REMOVE_HEAD(&store->spent, next);
-    OPENSSL_free(item);
-}
-
-static void erase_spent(struct store *store, int64_t now_ns)
+static void erase_spent(struct store *store)
 {
     struct spent_item *item;
 
-    for (item = STAILQ_FIRST(&store->spent); item != NULL; item = STAILQ_NEXT(item, next))
-        if (item->since_ns == 0)
-            item->since_ns = now_ns;
-    while ((item = STAILQ_FIRST(&store->spent)) != NULL &&
-           item->since_ns <= now_ns - MARKER_LINGERS_NS)
-        erase_first(store);
+    while ((item = STAILQ_FIRST(&store->spent)) != NULL) {
+        shelf_take(store->shelf, item->kind, store->peer, &item->id);
+        STAILQ_REMOVE_HEAD(&store->spent, next);
+        OPENSSL_free(item);
+    }
 }
 
 void store_tick(struct store *store, int64_t now_ns)
@@ -116,22 +73,20 @@ void store_tick(struct store *store, int64_t now_ns)
     if (store->shelf == NULL)
         return;
     rest_keys(store, now_ns - REST_AFTER_NS, now_ns);
-    erase_spent(store, now_ns);
+    erase_spent(store);
+    risk_tick(store);
 }
 
-static void rest_used(struct store *store, struct segment *segment)
+/* False when it is lost. */
+static bool rest_used(struct store *store, struct segment *segment)
 {
-    if (segment->shelved && segment->take_ticket == 0)
-        return;
-    shelf_begin(store->shelf);
-    put_segment(store, segment);
-    shelf_take(store->shelf, SHELF_OPENED, store->peer, &segment->id);
-    shelf_end(store->shelf);
+    return (segment->shelved && segment->take_ticket == 0) || put_segment(store, segment) != 0;
 }
 
 void store_rest_all(struct store *store, int64_t now_ns)
 {
     struct segment *segment;
+    bool all = true;
 
     if (store->shelf == NULL)
         return;
@@ -139,11 +94,12 @@ void store_rest_all(struct store *store, int64_t now_ns)
         for (int state = 0; state < SEGMENT_STATES; state++)
             for (segment = TAILQ_FIRST(&store->lists[owner][state]); segment != NULL;
                  segment = TAILQ_NEXT(segment, next))
-                rest_used(store, segment);
+                all = rest_used(store, segment) && all;
     rest_opening_keys(store);
     rest_keys(store, INT64_MAX, now_ns);
-    while (!STAILQ_EMPTY(&store->spent))
-        erase_first(store);
+    erase_spent(store);
+    if (all && TAILQ_EMPTY(&store->key_lists[LIST_HOT]))
+        risk_end(store);
 }
 
 struct loading {
@@ -198,19 +154,6 @@ static bool load_segment(void *arg, const char *peer, const struct key_id *id,
     return true;
 }
 
-static bool load_marker(void *arg, const char *peer, const struct key_id *id, const uint8_t *octets,
-                        size_t length)
-{
-    struct loading *loading = arg;
-    struct reader reader;
-
-    (void)peer;
-    reader_init(&reader, octets, length);
-    loading->loaded->lost_bits += reader_u64(&reader);
-    erase_soon(loading->store, SHELF_OPENED, id); /* a crash is counted once */
-    return true;
-}
-
 bool store_load(struct store *store, int64_t now_ns, struct store_loaded *loaded,
                 struct status *status)
 {
@@ -221,5 +164,5 @@ bool store_load(struct store *store, int64_t now_ns, struct store_loaded *loaded
         return true;
     return shelf_load(store->shelf, SHELF_SEGMENT, store->peer, load_segment, &loading, status) &&
            rest_load_keys(store, now_ns, loaded, status) &&
-           shelf_load(store->shelf, SHELF_OPENED, store->peer, load_marker, &loading, status);
+           risk_load(store, &loaded->lost_bits, status);
 }

@@ -135,7 +135,7 @@ static uint64_t bits_of(const struct key_batch *batch)
     uint64_t bits = 0;
 
     for (; entry != NULL; entry = TAILQ_NEXT(entry, next_in_batch))
-        bits += entry->key->size_bytes * 8;
+        bits += entry->size_bits;
     return bits;
 }
 
@@ -148,21 +148,23 @@ void store_wake(struct store *store, const struct key_id *id)
         return;
     shelf_begin(store->shelf);
     shelf_take(store->shelf, SHELF_KEY, store->peer, &batch->id);
-    rest_mark(store, &batch->id, bits_of(batch));
+    store->keys_at_risk_bits += bits_of(batch);
+    risk_note(store);
     batch->take_ticket = shelf_end(store->shelf);
-    if (batch->take_ticket != 0)
+    if (batch->take_ticket != 0) {
         TAILQ_INSERT_TAIL(&store->batches_opening, batch, next);
+        return;
+    }
+    store->keys_at_risk_bits -= bits_of(batch);
+    risk_forget_note(store);
 }
 
 static void end_batch(struct store *store, struct key_batch *batch)
 {
-    if (batch->take_ticket != 0) {
+    if (batch->take_ticket != 0)
         TAILQ_REMOVE(&store->batches_opening, batch, next);
-        if (store->shelf != NULL)
-            rest_erase_later(store, SHELF_OPENED, &batch->id);
-    } else if (store->shelf != NULL) {
+    else if (store->shelf != NULL)
         shelf_take(store->shelf, SHELF_KEY, store->peer, &batch->id);
-    }
     OPENSSL_free(batch);
 }
 
@@ -172,6 +174,8 @@ void batch_leave(struct store *store, struct key_entry *entry)
 
     TAILQ_REMOVE(&batch->keys, entry, next_in_batch);
     entry->batch = NULL;
+    if (batch->take_ticket != 0)
+        store->keys_at_risk_bits -= entry->size_bits;
     if (--batch->count == 0)
         end_batch(store, batch);
 }

@@ -49,10 +49,14 @@ bool segment_take(struct store *store, struct segment *segment)
         return true;
     shelf_begin(store->shelf);
     shelf_take(store->shelf, SHELF_SEGMENT, store->peer, &segment->id);
-    rest_mark(store, &segment->id, segment->count * BLOCK_BITS);
+    risk_add_segment(store, segment);
+    risk_note(store);
     segment->take_ticket = shelf_end(store->shelf);
-    segment->marked = segment->take_ticket != 0;
-    return segment->marked;
+    if (segment->take_ticket != 0)
+        return true;
+    risk_drop_segment(store, segment);
+    risk_forget_note(store);
+    return false;
 }
 
 /* What is left of a segment without blocks. */
@@ -60,12 +64,8 @@ static void end(struct store *store, struct segment *segment)
 {
     TAILQ_REMOVE(&store->lists[segment->owner][segment->state], segment, next);
     id_table_take(&store->segments, &segment->id);
-    if (store->shelf != NULL) {
-        if (segment->shelved && segment->take_ticket == 0)
-            shelf_take(store->shelf, SHELF_SEGMENT, store->peer, &segment->id);
-        if (segment->marked)
-            rest_erase_later(store, SHELF_OPENED, &segment->id);
-    }
+    if (store->shelf != NULL && segment->shelved && segment->take_ticket == 0)
+        shelf_take(store->shelf, SHELF_SEGMENT, store->peer, &segment->id);
     OPENSSL_free(segment);
 }
 
@@ -75,6 +75,8 @@ void block_drop(struct store *store, struct block_entry *block)
 
     TAILQ_REMOVE(&segment->blocks, block, next);
     segment->count--;
+    if (segment->at_risk)
+        store->blocks_at_risk--;
     store->counts[segment->owner][segment->state]--;
     id_table_take(&store->blocks, &block->id);
     OPENSSL_clear_free(block, sizeof(*block));
@@ -154,10 +156,8 @@ void segment_arrive(struct store *store, struct segment *segment)
     }
     segment->peer_open = true;
     segment_move(store, segment, SEGMENT_OPEN);
-    if (store->shelf != NULL) {
-        rest_mark(store, &segment->id, segment->count * BLOCK_BITS);
-        segment->marked = true;
-    }
+    risk_add_segment(store, segment);
+    risk_note(store);
 }
 
 bool store_add(struct store *store, const struct segment_head *head, const struct block *blocks,

@@ -276,7 +276,7 @@ static inline unsigned check_payload(const struct etsi004_frame *taken)
  * most mutations break the length. Returns who took it. */
 static inline unsigned check_frame(uint8_t *octets, size_t length)
 {
-    struct buf input = {octets, length, length, length, false};
+    struct buf input = {.data = octets, .length = length, .capacity = length, .max_bytes = length};
     struct etsi004_frame frame = {.payload_bytes = SIZE_MAX};
     unsigned took = 0;
 

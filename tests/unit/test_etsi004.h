@@ -94,7 +94,10 @@ static inline void assert_octets(struct buf *buf, const char *text)
 /* The frame that one whole message is. */
 static inline struct etsi004_frame frame_of(struct octets *message)
 {
-    struct buf input = {message->data, message->length, message->length, message->length, false};
+    struct buf input = {.data = message->data,
+                        .length = message->length,
+                        .capacity = message->length,
+                        .max_bytes = message->length};
     struct etsi004_frame frame;
 
     assert_int_equal(etsi004_frame_take(&input, &frame), ETSI004_COMPLETE);

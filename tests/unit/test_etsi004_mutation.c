@@ -212,7 +212,10 @@ static void every_seed_is_taken(void **state)
 
         frame.length = fuzz_seeds[i].length;
         memcpy(frame.octets, fuzz_seeds[i].octets, frame.length);
-        input = (struct buf){frame.octets, frame.length, frame.length, frame.length, false};
+        input = (struct buf){.data = frame.octets,
+                             .length = frame.length,
+                             .capacity = frame.length,
+                             .max_bytes = frame.length};
         assert_int_equal(etsi004_frame_take(&input, &whole), ETSI004_COMPLETE);
         assert_int_equal(whole.payload_bytes + ETSI004_HEADER_BYTES, frame.length);
         assert_int_not_equal(run(&frame), 0);
