@@ -20,7 +20,8 @@
 enum {
     CONFIG_NAMES_MAX = 1024, /* SAEs of one list */
     CONFIG_RULES_MAX = 16,   /* of one kind, for one SAE */
-    CONFIG_LINKS_MAX = 64
+    CONFIG_LINKS_MAX = 64,
+    CONFIG_CAPACITY_MAX_BITS = 1073741824 /* of the store of a link */
 };
 
 struct config_misbehave {

@@ -98,7 +98,7 @@ const struct setting config_link_settings[] = {
     {"", "simulated_rate_bps", SETTING_NUMBER, IN_LINK(simulated_rate_bps), false, false, 0,
      1000000000, 1000000},
     {"", "capacity_bits", SETTING_NUMBER, IN_LINK(capacity_bits), false, true, 2 * KEY_BITS_MAX,
-     1073741824, 8388608},
+     CONFIG_CAPACITY_MAX_BITS, 8388608},
 };
 
 const size_t config_link_setting_count =

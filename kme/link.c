@@ -28,8 +28,12 @@ enum {
     HANDSHAKE_MS = 5000,
     ACK_DELAY_MS = 2, /* many arrivals share one acknowledgement */
     INPUT_MAX_BYTES = 65536,
-    OUTPUT_MAX_BYTES = 67108864
+    OUTPUT_MAX_BYTES = 134217728
 };
+
+/* The inventory of a full store is written at once: the IDs, and less than an octet for each. */
+_Static_assert(OUTPUT_MAX_BYTES > CONFIG_CAPACITY_MAX_BITS / BLOCK_BITS * (KEY_ID_BYTES + 1),
+               "an inventory does not fit");
 
 void link_after_ms(struct event *event, int ms)
 {
