@@ -62,12 +62,12 @@ static bool read_claim(const struct call014 *call, struct claim *claim, struct e
                                  &claim->count, error);
 }
 
-/* A key is in the store of the link that its initiator is behind. Nobody is told that a key of
- * others is unknown when it is known, whichever link it is on. */
-static enum claim_state look_at(const struct call014 *call, const struct key_id *id, int64_t now_ns)
+/* A key is in the store of the link that its initiator is behind (NULL: behind none). Nobody is
+ * told that a key of others is unknown when it is known, whichever link it is on. */
+static enum claim_state look_at(const struct call014 *call, const struct peer *peer,
+                                const struct key_id *id, int64_t now_ns)
 {
     const struct peers *peers = call->service->peers;
-    const struct peer *peer = peers_of_sae(peers, call->route.sae);
     enum claim_state state = CLAIM_UNKNOWN;
 
     if (peer != NULL)
@@ -87,14 +87,15 @@ static enum claim_state look(const struct call014 *call, const struct claim *cla
         [CLAIM_READY] = 0,   [CLAIM_OPENING] = 1,      [CLAIM_EXPECTED] = 2,
         [CLAIM_UNKNOWN] = 3, [CLAIM_UNAUTHORISED] = 4,
     };
+    const struct peer *peer = peers_of_sae(call->service->peers, call->route.sae);
     int64_t now_ns = monotonic_ns();
     enum claim_state worst = CLAIM_READY;
 
     for (size_t i = 0; i < claim->count; i++) {
-        enum claim_state state = look_at(call, &claim->ids[i], now_ns);
+        enum claim_state state = look_at(call, peer, &claim->ids[i], now_ns);
 
         if (state == CLAIM_OPENING)
-            store_wake(peers_of_sae(call->service->peers, call->route.sae)->store, &claim->ids[i]);
+            store_wake(peer->store, &claim->ids[i]);
         if (badness[state] > badness[worst]) {
             worst = state;
             *awaited = claim->ids[i];
