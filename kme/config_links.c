@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kme/config_links.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -23,25 +24,28 @@ static bool read_link(struct config_link *link, config_setting_t *group, const c
                              status);
 }
 
-/* An SAE is in one place; `link` is not yet one of the configuration's. */
-static bool check_saes(const struct kme_config *config, const struct config_link *link,
-                       const config_setting_t *group, const char *path, struct status *status)
+/* Whether an SAE that is behind this link is in one place; `config` has the links before it. */
+static bool check_sae(const struct kme_config *config, const struct config_link *link,
+                      const char *id, const config_setting_t *group, const char *path,
+                      struct status *status)
 {
     const config_setting_t *list = config_setting_get_member(group, "peer_saes");
+    const struct config_link *other = kme_config_link_of_sae(config, id);
+    bool seen = false;
 
     for (size_t i = 0; i < link->peer_saes.count; i++) {
-        const char *id = link->peer_saes.items[i];
         const config_setting_t *at = config_setting_get_elem(list, (unsigned)i);
-        const struct config_link *other = kme_config_link_of_sae(config, id);
 
+        if (strcmp(link->peer_saes.items[i], id) != 0)
+            continue;
         if (kme_config_sae(config, id) != NULL)
             return config_value_fail(at, path, status, "= \"%s\" is in saes, too", id);
         if (other != NULL)
             return config_value_fail(at, path, status, "= \"%s\" is behind '%s', too", id,
                                      other->peer_kme_id);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(link->peer_saes.items[j], id) == 0)
-                return config_value_fail(at, path, status, "= \"%s\" is there twice", id);
+        if (seen)
+            return config_value_fail(at, path, status, "= \"%s\" is there twice", id);
+        seen = true;
     }
     return true;
 }
@@ -56,7 +60,65 @@ static bool check_link(const struct kme_config *config, const struct config_link
     if (kme_config_link(config, link->peer_kme_id) != NULL)
         return config_value_fail(at, path, status, "= \"%s\" is that of another link",
                                  link->peer_kme_id);
-    return check_saes(config, link, group, path, status);
+    return true;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The IDs of all SAEs, in room for as many as there are; returns how many. */
+static size_t collect_ids(const struct kme_config *config, const char **ids)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->saes.count; i++)
+        ids[count++] = config->saes.items[i].id;
+    for (size_t i = 0; i < config->links.count; i++)
+        for (size_t j = 0; j < config->links.items[i].peer_saes.count; j++)
+            ids[count++] = config->links.items[i].peer_saes.items[j];
+    return count;
+}
+
+/* *twice is an SAE that is there twice, NULL if none is. Sorted, as 64 links of 1024 SAEs would
+ * take seconds otherwise. False when out of memory. */
+static bool find_twice(const struct kme_config *config, const char **twice)
+{
+    enum { IDS_MAX = (CONFIG_LINKS_MAX + 1) * CONFIG_NAMES_MAX };
+    const char **ids = OPENSSL_zalloc(IDS_MAX * sizeof(*ids));
+    size_t count;
+
+    *twice = NULL;
+    if (ids == NULL)
+        return false;
+    count = collect_ids(config, ids);
+    qsort(ids, count, sizeof(*ids), compare_ids);
+    for (size_t i = 1; *twice == NULL && i < count; i++)
+        if (strcmp(ids[i - 1], ids[i]) == 0)
+            *twice = ids[i];
+    OPENSSL_free(ids);
+    return true;
+}
+
+static bool check_all_saes(const struct kme_config *config, const config_setting_t *links,
+                           const char *path, struct status *status)
+{
+    struct kme_config before = *config;
+    bool is_list = config_setting_type(links) == CONFIG_TYPE_LIST;
+    const char *twice;
+
+    if (!find_twice(config, &twice))
+        return config_value_fail(links, path, status, "does not fit in memory");
+    for (size_t i = 0; twice != NULL && i < config->links.count; i++) {
+        const config_setting_t *group =
+            is_list ? config_setting_get_elem(links, (unsigned)i) : links;
+
+        before.links.count = i;
+        if (!check_sae(&before, &config->links.items[i], twice, group, path, status))
+            return false;
+    }
+    return true;
 }
 
 static void free_link(struct config_link *link)
@@ -115,9 +177,10 @@ bool config_links_read(struct kme_config *config, config_setting_t *root, const 
                            "%s: link is missing, and there are no links either", path);
     if (one != NULL && list != NULL)
         return config_value_fail(list, path, status, "cannot stand beside link");
-    if (list != NULL)
-        return read_list(config, list, path, status);
-    return make_room(config, 1, status) && add_link(config, one, path, status);
+    if (list != NULL ? !read_list(config, list, path, status)
+                     : !make_room(config, 1, status) || !add_link(config, one, path, status))
+        return false;
+    return check_all_saes(config, list != NULL ? list : one, path, status);
 }
 
 void config_links_free(struct kme_config *config)
