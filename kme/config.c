@@ -142,6 +142,17 @@ static bool check_whole(struct kme_config *config, const char *path, struct stat
     return true;
 }
 
+static bool check_fingerprints(const struct kme_config *config, const struct config_sae *sae,
+                               const char *path, struct status *status)
+{
+    for (size_t i = 0; i < config->links.count; i++)
+        if (config_fingerprints_meet(&sae->fingerprints, &config->links.items[i].peer_fingerprints))
+            return status_fail(status, OUTCOME_CONFIG,
+                               "%s: saes: '%s' has the fingerprint of peer key server '%s'", path,
+                               sae->id, config->links.items[i].peer_kme_id);
+    return true;
+}
+
 /* The certificate of a key server must not pass for one of an SAE. */
 static bool check_names(const struct kme_config *config, const char *path, struct status *status)
 {
@@ -153,6 +164,8 @@ static bool check_names(const struct kme_config *config, const char *path, struc
                 kme_config_link(config, cns->items[j]) != NULL)
                 return status_fail(status, OUTCOME_CONFIG,
                                    "%s: saes: '%s' is the CN of a key server", path, cns->items[j]);
+        if (!check_fingerprints(config, &config->saes.items[i], path, status))
+            return false;
     }
     return true;
 }

@@ -235,7 +235,17 @@ static void take_values(struct config_link *kept, struct config_link *fresh)
     fresh->peer_fingerprints = (struct config_fingerprints){NULL, 0};
 }
 
-/* A link that the new file has no more stays, but reaches nobody. */
+static bool copy_fingerprints(struct config_fingerprints *to,
+                              const struct config_fingerprints *from)
+{
+    if (from->count == 0)
+        return true;
+    to->items = OPENSSL_memdup(from->items, from->count * sizeof(*from->items));
+    to->count = to->items != NULL ? from->count : 0;
+    return to->items != NULL;
+}
+
+/* A link that the new file has no more stays, and knows its peer as before, but reaches nobody. */
 static bool carry_over(struct config_link *kept, const struct kme_config *config,
                        const struct config_link *running, const struct log *log)
 {
@@ -255,6 +265,8 @@ static bool carry_over(struct config_link *kept, const struct kme_config *config
     kept->simulated_rate_bps = running->simulated_rate_bps;
     if (fresh != NULL)
         take_values(kept, fresh);
+    else if (!copy_fingerprints(&kept->peer_fingerprints, &running->peer_fingerprints))
+        return false;
     return kept->peer_kme_id != NULL;
 }
 

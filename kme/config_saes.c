@@ -18,7 +18,7 @@ static bool share_name(const struct config_names *a, const struct config_names *
     return false;
 }
 
-static bool share_fingerprint(const struct config_fingerprints *a,
+bool config_fingerprints_meet(const struct config_fingerprints *a,
                               const struct config_fingerprints *b)
 {
     for (size_t i = 0; i < a->count; i++)
@@ -39,7 +39,7 @@ static const char *shared(const struct config_sae *a, const struct config_sae *b
         return "a san_uri";
     if (share_name(&a->san_dnss, &b->san_dnss, strcasecmp))
         return "a san_dns";
-    return share_fingerprint(&a->fingerprints, &b->fingerprints) ? "a fingerprint" : NULL;
+    return config_fingerprints_meet(&a->fingerprints, &b->fingerprints) ? "a fingerprint" : NULL;
 }
 
 /* Without a rule an SAE is known by its ID. */

@@ -12,4 +12,8 @@ bool config_saes_read(struct config_saes *saes, const config_setting_t *list, co
                       struct status *status);
 void config_saes_free(struct config_saes *saes);
 
+/* Whether a certificate is in both lists. */
+bool config_fingerprints_meet(const struct config_fingerprints *a,
+                              const struct config_fingerprints *b);
+
 #endif

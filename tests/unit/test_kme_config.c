@@ -355,6 +355,34 @@ static void test_a_reload_keeps_the_links_that_run(void **state)
     kme_config_free(fresh);
 }
 
+/* It is up, and takes connections: by the rule that it was started with. */
+static void test_a_link_that_leaves_the_file_knows_its_peer_as_before(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct kme_config *running = load_changed(
+        "peer_kme_id =", "peer_cert_fingerprint = \"" HEX32 "\"; peer_kme_id =", &status);
+    struct kme_config *fresh =
+        load_changed(one_link, "links = ( " LINK("kme-d", "1006", "fay") " );", &status);
+
+    (void)state;
+    assert_non_null(running);
+    assert_non_null(fresh);
+    assert_true(kme_config_keep_fixed(fresh, running, NULL));
+    assert_int_equal(kme_config_link(fresh, "kme-b")->peer_fingerprints.count, 1);
+    assert_int_equal(kme_config_link(fresh, "kme-b")->peer_fingerprints.items[0].octets[31], 0xff);
+    kme_config_free(running);
+    kme_config_free(fresh);
+}
+
+static void test_the_certificate_of_a_peer_is_none_of_an_sae(void **state)
+{
+    (void)state;
+    assert_refused("{ id = \"carol\"; cn = \"Carol\"; } );\nlink = {",
+                   "{ id = \"carol\"; fingerprint = \"" HEX32 "\"; } );\n"
+                   "link = { peer_cert_fingerprint = \"" HEX32_COLONS "\";",
+                   0, "saes: 'carol' has the fingerprint of peer key server 'kme-b'");
+}
+
 static void test_misbehaviour_is_off_and_its_rules_are_checked(void **state)
 {
     struct status status = STATUS_INIT;
@@ -457,6 +485,8 @@ int main(void)
         cmocka_unit_test(test_there_may_be_many_links),
         cmocka_unit_test(test_links_that_do_not_fit_together_are_refused),
         cmocka_unit_test(test_a_reload_keeps_the_links_that_run),
+        cmocka_unit_test(test_a_link_that_leaves_the_file_knows_its_peer_as_before),
+        cmocka_unit_test(test_the_certificate_of_a_peer_is_none_of_an_sae),
         cmocka_unit_test(test_misbehaviour_is_off_and_its_rules_are_checked),
         cmocka_unit_test(test_a_missing_file_is_refused),
         cmocka_unit_test(test_a_reload_keeps_the_store),
