@@ -66,10 +66,6 @@ void session_answer_requests(struct link_session *session, struct buf *out)
         session->request_count--;
         OPENSSL_free(request);
     }
-    /* The rest is begun, too, so that one sync serves all. */
-    if (request != NULL)
-        while ((request = STAILQ_NEXT(request, next)) != NULL)
-            store_open_peers(session->store, request->ids, request->count);
 }
 
 void session_drop_requests(struct link_session *session)
@@ -103,6 +99,8 @@ bool session_take_open(struct link_session *session, const struct frame *frame, 
     memcpy(request->ids, ids->ids, ids_bytes);
     STAILQ_INSERT_TAIL(&session->requests, request, next);
     session->request_count++;
+    /* Begun now, whatever is before it, so that one sync serves all. */
+    store_open_peers(session->store, request->ids, request->count);
     session_answer_requests(session, out);
     return true;
 }
