@@ -20,14 +20,33 @@ static bool take_table(struct check_options *options, struct status *status)
            status_fail(status, OUTCOME_INPUT, "there are no checks for --api '%s'", options->api);
 }
 
-/* A pattern that matches nothing would pass. */
-static bool any_selected(const struct check_options *options, struct status *status)
+static bool selects(const struct check_table *table, const struct check_choices *choices)
 {
-    for (size_t i = 0; i < options->table->count; i++)
-        if (check_selected(&options->table->rows[i], &options->choices))
+    for (size_t i = 0; i < table->count; i++)
+        if (check_selected(&table->rows[i], choices))
             return true;
-    return status_fail(status, OUTCOME_INPUT, "--only '%s' matches no check; --list shows them",
-                       options->choices.only != NULL ? options->choices.only : "");
+    return false;
+}
+
+/* A pattern that matches nothing would pass. */
+static bool all_select(const struct check_options *options, struct status *status)
+{
+    const char *rest = options->choices.only;
+    char pattern[64];
+
+    while (rest != NULL) {
+        size_t length = strcspn(rest, ",");
+
+        snprintf(pattern, sizeof(pattern), "%.*s", (int)length, rest);
+        if (!selects(options->table, &(struct check_choices){.only = pattern}))
+            return status_fail(status, OUTCOME_INPUT,
+                               "--only '%s' matches no check; --list shows them", pattern);
+        rest = rest[length] == ',' ? rest + length + 1 : NULL;
+    }
+    return selects(options->table, &options->choices) ||
+           status_fail(status, OUTCOME_INPUT,
+                       "--only '%s' matches no check with --required-only; --list shows them",
+                       options->choices.only);
 }
 
 /* What is the same at every end, or at the responder's the other way round. */
@@ -57,6 +76,38 @@ static bool has_stranger(const struct check_options *options)
 
     return stranger[SETTING_SAE] != NULL || stranger[SETTING_CERT] != NULL ||
            stranger[SETTING_KEY] != NULL;
+}
+
+/* Without a laboratory that fills in the rest. */
+static const struct {
+    enum check_end end;
+    enum setting_name setting;
+    const char *option;
+} needed[] = {
+    {CHECK_INITIATOR, SETTING_KME, "kme"},
+    {CHECK_INITIATOR, SETTING_SAE, "sae"},
+    {CHECK_INITIATOR, SETTING_CERT, "cert"},
+    {CHECK_INITIATOR, SETTING_KEY, "key"},
+    {CHECK_INITIATOR, SETTING_CA, "ca"},
+    {CHECK_RESPONDER, SETTING_KME, "peer-kme"},
+    {CHECK_RESPONDER, SETTING_SAE, "peer"},
+    {CHECK_RESPONDER, SETTING_CERT, "peer-cert"},
+    {CHECK_RESPONDER, SETTING_KEY, "peer-key"},
+    {CHECK_STRANGER, SETTING_SAE, "stranger"},
+    {CHECK_STRANGER, SETTING_CERT, "stranger-cert"},
+    {CHECK_STRANGER, SETTING_KEY, "stranger-key"},
+};
+
+static bool is_complete(const struct check_options *options, struct status *status)
+{
+    if (options->lab_dir != NULL || options->list)
+        return true;
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (options->values[needed[i].end][needed[i].setting] == NULL &&
+            (needed[i].end != CHECK_STRANGER || has_stranger(options)))
+            return status_fail(status, OUTCOME_INPUT, "check-kme needs --%s, or --lab DIR",
+                               needed[i].option);
+    return true;
 }
 
 bool check_options_parse(int argc, char **argv, struct check_options *options,
@@ -103,7 +154,8 @@ bool check_options_parse(int argc, char **argv, struct check_options *options,
     choices->timeout_ms = TIMEOUT_DEFAULT_MS;
     return options_parse(rows, sizeof(rows) / sizeof(rows[0]), argc, argv, NULL, 0, &word_count,
                          status) &&
-           take_table(options, status) && any_selected(options, status);
+           take_table(options, status) && all_select(options, status) &&
+           is_complete(options, status);
 }
 
 /* Who is at which key server of a laboratory. */
