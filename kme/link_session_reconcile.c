@@ -124,18 +124,19 @@ static bool is_lost(const struct unacknowledged *kept)
     return !kept->brings_key || !kept->listed;
 }
 
+/* Takes each from the front, and puts what stays at the end: the order is the same afterwards. */
 static void drop_lost(struct link_session *session)
 {
-    struct unacknowledged *kept, *next;
+    for (size_t left = session->waiting_count; left > 0; left--) {
+        struct unacknowledged *first = STAILQ_FIRST(&session->waiting);
 
-    for (kept = STAILQ_FIRST(&session->waiting); kept != NULL; kept = next) {
-        next = STAILQ_NEXT(kept, next);
-        if (!is_lost(kept))
-            continue;
-        session_count_lost(session, LOSS_PEER_RESTART, kept->size_bits);
-        STAILQ_REMOVE(&session->waiting, kept, unacknowledged, next);
-        session->waiting_count--;
-        OPENSSL_free(kept);
+        if (is_lost(first)) {
+            session_count_lost(session, LOSS_PEER_RESTART, first->size_bits);
+            session_pop_waiting(session);
+        } else {
+            STAILQ_REMOVE_HEAD(&session->waiting, next);
+            STAILQ_INSERT_TAIL(&session->waiting, first, next);
+        }
     }
 }
 
