@@ -111,6 +111,16 @@ static void test_a_good_file_gives_values_and_defaults(void **state)
     kme_config_free(config);
 }
 
+static void test_a_file_that_is_not_there_is_named_with_the_reason(void **state)
+{
+    struct status status = STATUS_INIT;
+
+    (void)state;
+    assert_null(kme_config_load("/nowhere/kme.conf", &status));
+    assert_int_equal(status.outcome, OUTCOME_CONFIG);
+    assert_non_null(strstr(status.text, "/nowhere/kme.conf: No such file or directory"));
+}
+
 static void test_etsi004_may_be_left_out(void **state)
 {
     struct status status = STATUS_INIT;
@@ -474,6 +484,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_file_gives_values_and_defaults),
+        cmocka_unit_test(test_a_file_that_is_not_there_is_named_with_the_reason),
         cmocka_unit_test(test_etsi004_may_be_left_out),
         cmocka_unit_test(test_a_store_may_be_left_out),
         cmocka_unit_test(test_unknown_members_are_refused_with_their_line),
