@@ -291,7 +291,7 @@ bool shelf_file_load(struct shelf_file *file, int kind, const char *peer,
         shelf_file_fail(file, "read", status);
     wanted = wanted && load.rows != NULL && step == SQLITE_DONE;
     sqlite3_finalize(load.rows);
-    OPENSSL_free(load.room);
+    OPENSSL_clear_free(load.room, SHELF_OCTETS_MAX);
     return wanted;
 }
 
