@@ -16,18 +16,16 @@
 #include "kme/route014.h"
 #include "kme/store.h"
 
-struct held_claim;
-struct held_keys;
-struct held_request;
+struct held014;
+
+TAILQ_HEAD(held014_list, held014);
 
 struct service014 {
     const struct env *env;
     struct peers *peers;
     struct http_server *server;
     struct buf body; /* of the answer being written; wiped after each */
-    TAILQ_HEAD(held_claims, held_claim) held;
-    TAILQ_HEAD(, held_keys) held_keys;
-    TAILQ_HEAD(, held_request) held_requests;
+    struct held014_list held_claims, held_keys, held_requests;
 };
 
 struct call014 {

@@ -6,8 +6,8 @@
 #include <openssl/crypto.h>
 
 #include "base/deadline.h"
-#include "kme/call014.h"
 #include "kme/config.h"
+#include "kme/held014.h"
 #include "kme/store.h"
 
 enum {
@@ -20,14 +20,11 @@ struct claim {
     struct key_id ids[ETSI014_KEYS_MAX];
 };
 
-/* A claim that waits for an assignment. */
+/* A claim that waits for an assignment, or for the disk. */
 struct held_claim {
-    struct call014 call;
-    char caller[ETSI014_ID_MAX_CHARS + 1]; /* the configuration may change meanwhile */
+    struct held014 held; /* first */
     struct claim claim;
     struct key_id awaited;
-    struct event *give_up;
-    TAILQ_ENTRY(held_claim) next;
 };
 
 static bool read_query(const struct call014 *call, struct claim *claim, struct etsi014_error *error)
@@ -148,71 +145,43 @@ static void refuse(const struct call014 *call, enum claim_state state)
     call014_refuse(call, &error);
 }
 
-static void release(struct held_claim *held)
-{
-    TAILQ_REMOVE(&held->call.service->held, held, next);
-    event_free(held->give_up);
-    OPENSSL_free(held);
-}
-
 static bool is_worth_waiting(enum claim_state state)
 {
     return state == CLAIM_EXPECTED || state == CLAIM_OPENING;
 }
 
 /* Answers, unless an assignment, or the disk, is still awaited and there is time. */
-static void reconsider(struct held_claim *held, bool time_is_up)
+static void reconsider(struct held_claim *waiting, bool time_is_up)
 {
-    enum claim_state state = look(&held->call, &held->claim, &held->awaited);
+    const struct call014 *call = &waiting->held.call;
+    enum claim_state state = look(call, &waiting->claim, &waiting->awaited);
 
     if (is_worth_waiting(state) && !time_is_up)
         return;
     if (state == CLAIM_READY)
-        deliver(&held->call, &held->claim);
+        deliver(call, &waiting->claim);
     else
-        refuse(&held->call, state);
-    release(held);
+        refuse(call, state);
+    held014_release(&waiting->held);
 }
 
-static void on_give_up(evutil_socket_t fd, short what, void *arg)
+static void time_is_up(void *held)
 {
-    (void)fd;
-    (void)what;
-    reconsider(arg, true);
-}
-
-static void on_abort(void *arg)
-{
-    struct held_claim *held = arg;
-
-    call014_aborted(&held->call);
-    release(held);
+    reconsider(held, true);
 }
 
 static bool hold(const struct call014 *call, const struct claim *claim,
                  const struct key_id *awaited, enum claim_state state)
 {
+    static const struct held014_kind kind = {sizeof(struct held_claim), time_is_up, NULL};
     int64_t configured_ms = call->service->env->config->limits.hold_ms;
     int64_t hold_ms = state == CLAIM_OPENING && configured_ms < DISK_MS ? DISK_MS : configured_ms;
-    struct timeval wait = {hold_ms / 1000, hold_ms % 1000 * 1000};
-    struct held_claim *held = OPENSSL_zalloc(sizeof(*held));
+    struct held_claim *waiting = held014_new(call, &kind, &call->service->held_claims, hold_ms);
 
-    if (held == NULL)
+    if (waiting == NULL)
         return false;
-    held->give_up = evtimer_new(call->service->env->base, on_give_up, held);
-    if (held->give_up == NULL) {
-        OPENSSL_free(held);
-        return false;
-    }
-    held->call = *call;
-    held->call.hold = ANSWERED_AFTER_HOLD;
-    held->claim = *claim;
-    held->awaited = *awaited;
-    memcpy(held->caller, call->caller, strlen(call->caller) + 1);
-    held->call.caller = held->caller;
-    TAILQ_INSERT_TAIL(&call->service->held, held, next);
-    event_add(held->give_up, &wait);
-    http_exchange_on_abort(call->exchange, on_abort, held);
+    waiting->claim = *claim;
+    waiting->awaited = *awaited;
     return true;
 }
 
@@ -237,11 +206,13 @@ void claim014(const struct call014 *call)
 void claim014_assigned(void *arg, const struct key_id *key_id)
 {
     struct service014 *service = arg;
-    struct held_claim *held = TAILQ_FIRST(&service->held), *next;
+    struct held014 *held = TAILQ_FIRST(&service->held_claims), *next;
 
     for (; held != NULL; held = next) {
+        struct held_claim *waiting = (struct held_claim *)held;
+
         next = TAILQ_NEXT(held, next);
-        if (key_id_equal(&held->awaited, key_id))
-            reconsider(held, false);
+        if (key_id_equal(&waiting->awaited, key_id))
+            reconsider(waiting, false);
     }
 }

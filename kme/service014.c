@@ -306,7 +306,7 @@ struct service014 *service014_new(const struct env *env, struct peers *peers, st
     }
     service->env = env;
     service->peers = peers;
-    TAILQ_INIT(&service->held);
+    TAILQ_INIT(&service->held_claims);
     TAILQ_INIT(&service->held_keys);
     TAILQ_INIT(&service->held_requests);
     buf_init(&service->body, ETSI014_RESPONSE_MAX_BYTES);
