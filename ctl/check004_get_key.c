@@ -285,16 +285,11 @@ static bool ttl(struct scene004 *scene, struct status *status)
 {
     enum { TTL_S = 1, LATER_MS = 2500 };
     const unsigned gone = EITHER(ETSI004_INSUFFICIENT_KEY, ETSI004_PEER_NOT_CONNECTED);
-    struct etsi004_qos qos = scene004_wish(scene, END_INITIATOR).qos;
     struct reply004 reply;
     struct pair004 pair;
 
-    qos.ttl_s = TTL_S;
-    if (!scene004_pair(scene, &qos, &pair, status))
-        return false;
-    if (pair.qos.ttl_s > TTL_S)
-        return scene004_skip(scene, "the key server grants no TTL below %u s",
-                             (unsigned)pair.qos.ttl_s);
+    if (!scene004_pair_of_ttl(scene, TTL_S, &pair, status) || scene004_skipped(scene))
+        return scene004_skipped(scene);
     if (!key_of(pair.lines[END_INITIATOR], &pair.id, 1, &reply, status))
         return false;
     poll(NULL, 0, LATER_MS);

@@ -96,15 +96,10 @@ static bool is_gone(struct scene004 *scene, enum end004 end, const struct key_id
 static bool abandoned(struct scene004 *scene, struct status *status)
 {
     enum { TTL_S = 1, LATER_MS = 2500 };
-    struct etsi004_qos qos = scene004_wish(scene, END_INITIATOR).qos;
     struct pair004 pair;
 
-    qos.ttl_s = TTL_S;
-    if (!scene004_pair(scene, &qos, &pair, status))
-        return false;
-    if (pair.qos.ttl_s > TTL_S)
-        return scene004_skip(scene, "the key server grants no TTL below %u s",
-                             (unsigned)pair.qos.ttl_s);
+    if (!scene004_pair_of_ttl(scene, TTL_S, &pair, status) || scene004_skipped(scene))
+        return scene004_skipped(scene);
     for (int end = END_INITIATOR; end <= END_RESPONDER; end++)
         line004_drop(pair.lines[end]);
     poll(NULL, 0, LATER_MS);

@@ -159,3 +159,16 @@ bool scene004_pair(struct scene004 *scene, const struct etsi004_qos *qos, struct
     return line004_open(pair->lines[END_RESPONDER], &open, &reply, status) &&
            expect_open(&reply, "OPEN_CONNECT of the responder", status);
 }
+
+bool scene004_pair_of_ttl(struct scene004 *scene, uint32_t ttl_s, struct pair004 *pair,
+                          struct status *status)
+{
+    struct etsi004_qos qos = scene004_wish(scene, END_INITIATOR).qos;
+
+    qos.ttl_s = ttl_s;
+    if (!scene004_pair(scene, &qos, pair, status))
+        return false;
+    return pair->qos.ttl_s <= ttl_s ||
+           scene004_skip(scene, "the key server grants no TTL below %u s",
+                         (unsigned)pair->qos.ttl_s);
+}

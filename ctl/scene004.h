@@ -162,6 +162,11 @@ struct pair004 {
 bool scene004_pair(struct scene004 *scene, const struct etsi004_qos *qos, struct pair004 *pair,
                    struct status *status);
 
+/* The same with chunks that live no longer than this; skips the check when the key server grants
+ * nothing so short. */
+bool scene004_pair_of_ttl(struct scene004 *scene, uint32_t ttl_s, struct pair004 *pair,
+                          struct status *status);
+
 /* --- What was expected ---------------------------------------------------------------------- */
 
 /* All false with a sentence that begins with `what`. */
