@@ -127,7 +127,8 @@ const char *check_deviation_text(unsigned number);
 bool check_table_run(struct check_run *run, struct status *status);
 
 /* Prints the rows that the choices leave. */
-void check_table_list(const struct check_table *table, const struct check_choices *choices);
+bool check_table_list(const struct check_table *table, const struct check_choices *choices,
+                      struct status *status);
 
 /* Whether --only and --required-only leave this row. */
 bool check_selected(const struct check *check, const struct check_choices *choices);

@@ -10,10 +10,9 @@ static enum exit_code run(int argc, char **argv)
 
     if (!check_options_parse(argc, argv, &options, &status))
         return command_misused(&status, "check-kme");
-    if (options.list) {
-        check_table_list(options.table, &options.choices);
-        return EXIT_DONE;
-    }
+    if (options.list)
+        return check_table_list(options.table, &options.choices, &status) ? EXIT_DONE
+                                                                          : command_failed(&status);
     if (!check_run_open(&options, &checks, &status))
         return command_failed(&status);
     check_table_run(&checks, &status);

@@ -36,13 +36,19 @@ static void print_line(const struct check *check, const struct check_report *rep
     fflush(stdout);
 }
 
+static json_t *check_json(const struct check *check)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "id", check->id, "name", check->name, "clause",
+                     check->clause, "strictness", strictness_texts[check->strictness]);
+}
+
 static json_t *one_json(const struct check *check, const struct check_report *report)
 {
-    json_t *one =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", check->id, "name", check->name, "clause",
-                  check->clause, "strictness", strictness_texts[check->strictness], "result",
-                  result_texts[report->result], "text", report->text.text);
+    json_t *one = check_json(check);
     json_t *deviations = json_array();
+
+    json_object_set_new(one, "result", json_string(result_texts[report->result]));
+    json_object_set_new(one, "text", json_string(report->text.text));
 
     for (unsigned number = 0; number < CHECK_DEVIATIONS_MAX; number++)
         if ((report->deviations >> number & 1) != 0)
@@ -77,10 +83,20 @@ static size_t total(const struct check_run *run)
     return run->counts[CHECK_PASSED] + run->counts[CHECK_FAILED] + run->counts[CHECK_SKIPPED];
 }
 
+/* Takes it over. */
+static bool print_json(json_t *whole, struct status *status)
+{
+    char *text = whole != NULL ? json_dumps(whole, JSON_INDENT(2)) : NULL;
+    bool done = text != NULL && puts(text) != EOF;
+
+    free(text);
+    json_decref(whole);
+    return done || status_fail(status, OUTCOME_INTERNAL, "the report cannot be written as JSON");
+}
+
 bool check_print_end(struct check_print *print, const struct check_run *run, struct status *status)
 {
     json_t *whole;
-    char *text;
 
     if (print->checks == NULL) {
         printf("\n%zu check%s: %zu passed, %zu failed, %zu skipped\n"
@@ -95,20 +111,25 @@ bool check_print_end(struct check_print *print, const struct check_run *run, str
                       "failed", (json_int_t)run->counts[CHECK_FAILED], "skipped",
                       (json_int_t)run->counts[CHECK_SKIPPED], "keys_consumed",
                       (json_int_t)run->keys_consumed);
-    text = whole != NULL ? json_dumps(whole, JSON_INDENT(2)) : NULL;
-    if (text != NULL)
-        puts(text);
-    free(text);
-    json_decref(whole);
-    return text != NULL ||
-           status_fail(status, OUTCOME_INTERNAL, "the report cannot be written as JSON");
+    return print_json(whole, status);
 }
 
-void check_table_list(const struct check_table *table, const struct check_choices *choices)
+bool check_table_list(const struct check_table *table, const struct check_choices *choices,
+                      struct status *status)
 {
-    for (size_t i = 0; i < table->count; i++)
-        if (check_selected(&table->rows[i], choices))
-            printf("%s  %-11s  %-10s  %s\n", table->rows[i].id,
-                   strictness_texts[table->rows[i].strictness], table->rows[i].clause,
-                   table->rows[i].name);
+    json_t *checks = choices->json ? json_array() : NULL;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct check *check = &table->rows[i];
+
+        if (!check_selected(check, choices))
+            continue;
+        if (checks != NULL)
+            json_array_append_new(checks, check_json(check));
+        else
+            printf("%s  %-11s  %-10s  %s\n", check->id, strictness_texts[check->strictness],
+                   check->clause, check->name);
+    }
+    return !choices->json ||
+           print_json(json_pack("{s:s, s:o}", "api", table->api_text, "checks", checks), status);
 }

@@ -238,6 +238,16 @@ class Document(unittest.TestCase):
         listed = qkdctl("check-kme", "--list", check=True).stdout
         self.assertIn(f"\n```\n{listed}```\n", DOCUMENT.read_text(encoding="utf-8"))
 
+    def test_the_list_as_json_has_what_the_list_has(self):
+        for api in ("014", "004"):
+            listed = qkdctl("check-kme", "--api", api, "--list", check=True).stdout.split("\n")[:-1]
+            as_json = json.loads(
+                qkdctl("check-kme", "--api", api, "--list", "--json", check=True).stdout)
+            self.assertEqual(as_json["api"], api)
+            self.assertEqual([re.split("  +", line) for line in listed],
+                             [[one["id"], one["strictness"], one["clause"], one["name"]]
+                              for one in as_json["checks"]])
+
     def test_the_deviations_in_the_document_are_those_of_the_program(self):
         source = pathlib.Path(harness.ROOT, "ctl", "check_deviation.c").read_text(encoding="utf-8")
         named = re.findall(r'^    \[(\d+)\] = "(.*)",$', source, re.M)
