@@ -114,7 +114,8 @@ class Links(Three):
 
 class Multicast(Three):
     def multicast(self, sites, slaves, sae="alice", **more):
-        sites.stock(1024 * 16, sites.site_of(sae))
+        asked_bits = more.get("number", 1) * more.get("size", 256)
+        sites.stock(max(1024 * 16, 2 * asked_bits), sites.site_of(sae))
         return sites.call(sae, f"{slaves[0]}/enc_keys",
                           {"additional_slave_SAE_IDs": slaves[1:], **more})
 
