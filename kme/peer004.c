@@ -26,11 +26,12 @@ static void refuse(struct streams004 *streams, const struct frame_stream *frame,
     stream004_tell_closed(streams, &frame->stream_id, frame->opening, reason);
 }
 
+/* Nobody waits until the ID is on record here: the peer cuts nothing before it is on record there,
+ * and would refuse it after a crash of both. */
 static void accept_new(struct streams004 *streams, const struct frame_stream *frame)
 {
     const struct stream_opening *open = &frame->u.open;
     const char *why = NULL;
-    struct stream004 *stream = NULL;
     uint64_t ticket;
 
     if (!kme_config_has_004(streams->env->config))
@@ -43,12 +44,10 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
         why = "max_streams are there";
     else if (!record004_put(&streams->catalogue->record, &frame->stream_id, &ticket))
         why = "the store refuses its ID";
-    else if ((stream = stream004_new(streams, frame, false)) == NULL)
+    else if (stream004_new(streams, frame, false) == NULL)
         why = "out of memory";
-    if (why == NULL) {
-        stream004_record(stream, ticket);
+    if (why == NULL)
         return;
-    }
     log_line(streams->env->log, LOG_LEVEL_WARN, "a stream of '%s' for '%s' is refused: %s",
              open->initiator, open->responder, why);
     refuse(streams, frame, STREAM_END_REFUSED);
