@@ -15,7 +15,7 @@
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup demo test test-asan bench bench-kme soak crash-test fuzz lint screenshots clean
+.PHONY: build setup setup-test demo test test-asan bench bench-kme soak crash-test fuzz lint screenshots clean
 
 build: setup
 	@scripts/build.sh build
@@ -26,12 +26,15 @@ setup:
 demo: build
 	@scripts/demo.sh build
 
+setup-test:
+	@scripts/setup.sh test
+
 # One CTest run: build/ takes in the tests of build/asan, whose names begin with "asan.".
-test: build
+test: setup-test build
 	@scripts/build.sh build/asan address,undefined
 	@ctest --test-dir build -j$(JOBS) --output-on-failure
 
-test-asan: build
+test-asan: setup-test build
 	@scripts/build.sh build/asan address,undefined
 	@ctest --test-dir build/asan -j$(JOBS) --output-on-failure
 
@@ -55,7 +58,7 @@ crash-test: build
 fuzz: setup
 	@scripts/fuzz.sh build/fuzz
 
-screenshots: build
+screenshots: setup-test build
 	@cd tests/system && env -u LD_LIBRARY_PATH python3 screenshots.py
 
 lint:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the distribution's packages that are missing (Debian and Ubuntu).
-# Does nothing, and asks for no rights, when all are there.
+# setup.sh [test]: installs the distribution's packages that are missing (Debian and Ubuntu);
+# with "test" also what only the tests need. Does nothing, and asks for no rights, when all are
+# there.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=scripts/lib.sh
@@ -20,15 +21,18 @@ packages=(
 	libsqlite3-dev  # its durable store
 	libcmocka-dev   # unit tests
 	python3         # system tests and measurements
-	curl            # a client that is not ours, for the key server's tests
-	openssl         # the system's own OpenSSL, for tests against it
+	curl            # reads the key servers' counters in the demonstration
+	openssl         # the system's own OpenSSL
 	ca-certificates # what a download from an https mirror is checked against
 	dpkg-dev        # unpacks the source package of OpenSSL
-	chromium        # a browser, for the tests of the page of the key server
-	fonts-dejavu-core # letters for it
-	valgrind        # memory checks
-	strace          # shows which thread waits for the disk
 )
+test_packages=(
+	chromium          # a browser, for the tests of the page of the key server
+	fonts-dejavu-core # letters for it
+	valgrind          # memory checks
+	strace            # shows which thread waits for the disk
+)
+[ "${1:-}" != test ] || packages+=("${test_packages[@]}")
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
 	say "not Debian or Ubuntu: please see to these yourself: ${packages[*]}"
@@ -48,6 +52,12 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 quietly "$log" as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
 say "package lists are fresh; downloading and unpacking"
+# Servers that are installed to be tested must not start: this is what Debian asks before it does.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
+	trap 'as_root rm -f "$policy"; rm -f "$log"' EXIT
+fi
 quietly "$log" as_root env DEBIAN_FRONTEND=noninteractive \
 	apt-get -q -y --no-install-recommends install "${missing[@]}"
 say "installed ${#missing[@]} packages"
