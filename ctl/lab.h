@@ -24,6 +24,7 @@ enum lab_port { LAB_PORT_014, LAB_PORT_004, LAB_PORT_ADMIN, LAB_PORT_LINK };
 enum {
     LAB_BASE_PORT_DEFAULT = 17400,
     LAB_BASE_PORT_MAX = 65535 - 13,
+    LAB_GROUPS_MAX_BYTES = 1024,
     LAB_RATE_BPS_DEFAULT = 1000000,
     LAB_CAPACITY_BITS_DEFAULT = 8388608
 };
@@ -35,10 +36,17 @@ struct lab {
     int lock_fd;               /* held while this lab is open; -1 = not held */
 };
 
+/* All groups that the provider may offer with OpenSSL's own algorithms, best first. */
+#define LAB_GROUPS_DEFAULT                                                                         \
+    "qkd_x25519mlkem768:qkd_mlkem768:qkd_mlkem1024:qkd_mlkem512:"                                  \
+    "qkd_secp256r1mlkem768:qkd_secp384r1mlkem1024:"                                                \
+    "qkd_x25519:qkd_secp256r1:qkd_secp384r1"
+
 /* What only `lab init` decides. */
 struct lab_choices {
     enum endpoint_api api; /* that the SAEs speak; the key servers serve both */
     const char *initiator; /* "client" or "server" */
+    const char *groups;    /* of TLS, as in openssl.cnf, best first */
     int64_t rate_bps;      /* bit/s of the simulated quantum channel */
     int64_t capacity_bits; /* of each key store */
 };

@@ -14,11 +14,6 @@
 
 enum { CONFIG_MAX_BYTES = 32768 };
 
-/* Best first; all that the provider may offer. */
-static const char groups[] = "qkd_x25519mlkem768:qkd_mlkem768:qkd_mlkem1024:qkd_mlkem512:"
-                             "qkd_secp256r1mlkem768:qkd_secp384r1mlkem1024:"
-                             "qkd_x25519:qkd_secp256r1:qkd_secp384r1";
-
 /* One SAE, and where it belongs. */
 struct sae {
     const char *name;
@@ -147,7 +142,7 @@ static void put_openssl(struct buf *text, const struct lab *lab, const struct la
         "# the whole line when they do not know one of its names: for them keep only\n"
         "# qkd_x25519:qkd_secp256r1:qkd_secp384r1.\n"
         "[tls]\nMinProtocol = TLSv1.3\nGroups = %s\n",
-        groups);
+        choices->groups);
 }
 
 static bool write_text(const struct lab *lab, const char *name, const struct buf *text,

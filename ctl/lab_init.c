@@ -33,6 +33,20 @@ static bool take_api(struct init_options *options, struct status *status)
     return true;
 }
 
+/* A list as in openssl.cnf; what else such a file would read in it is refused. */
+static bool check_groups(const char *groups, struct status *status)
+{
+    size_t length = strspn(groups, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789_-:/*?");
+
+    if (length == 0 || groups[length] != '\0' || length > LAB_GROUPS_MAX_BYTES)
+        return status_fail(status, OUTCOME_INPUT,
+                           "--groups '%.64s' is not a list of TLS groups like "
+                           "qkd_x25519mlkem768:qkd_x25519",
+                           groups);
+    return true;
+}
+
 static bool parse(int argc, char **argv, struct init_options *options, struct status *status)
 {
     const char *words[1];
@@ -41,6 +55,7 @@ static bool parse(int argc, char **argv, struct init_options *options, struct st
         {"base-port", OPTION_NUMBER, {.number = &options->base_port}, 1024, LAB_BASE_PORT_MAX},
         {"api", OPTION_TEXT, {.text = &options->api}, 0, 0},
         {"initiator", OPTION_TEXT, {.text = &options->choices.initiator}, 0, 0},
+        {"groups", OPTION_TEXT, {.text = &options->choices.groups}, 0, 0},
         {"rate-bps", OPTION_NUMBER, {.number = &options->choices.rate_bps}, 1, 1000000000},
         {"capacity-bits",
          OPTION_NUMBER,
@@ -52,6 +67,7 @@ static bool parse(int argc, char **argv, struct init_options *options, struct st
     *options = (struct init_options){.api = "014",
                                      .base_port = LAB_BASE_PORT_DEFAULT,
                                      .choices = {.initiator = "client",
+                                                 .groups = LAB_GROUPS_DEFAULT,
                                                  .rate_bps = LAB_RATE_BPS_DEFAULT,
                                                  .capacity_bits = LAB_CAPACITY_BITS_DEFAULT}};
     if (!options_parse(rows, sizeof(rows) / sizeof(rows[0]), argc, argv, words, 1, &word_count,
@@ -64,7 +80,7 @@ static bool parse(int argc, char **argv, struct init_options *options, struct st
         strcmp(options->choices.initiator, "server") != 0)
         return status_fail(status, OUTCOME_INPUT, "--initiator '%s' is not client or server",
                            options->choices.initiator);
-    return take_api(options, status);
+    return check_groups(options->choices.groups, status) && take_api(options, status);
 }
 
 static bool make_folder(const char *dir, struct lab *lab, struct status *status)

@@ -111,6 +111,12 @@ class Init(unittest.TestCase):
                     self.assertTrue(os.path.isabs(values[name]) and os.path.exists(values[name]))
                 self.assertEqual(values["module"], str(harness.MODULES.resolve() / "qkd.so"))
 
+    def test_init_writes_the_groups_that_were_asked_for(self):
+        with Lab(up=False, groups="qkd_x25519:?qkd_secp256r1") as lab:
+            for name in ("alice", "bob"):
+                conf = pathlib.Path(lab.conf(name)).read_text(encoding="utf-8")
+                self.assertIn("\nGroups = qkd_x25519:?qkd_secp256r1\n", conf)
+
     def test_init_for_etsi_004_points_both_saes_at_its_ports(self):
         with Lab(up=False, api="004") as lab:
             for sae, port in (("alice", 1), ("bob", 11)):
@@ -133,7 +139,9 @@ class Init(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for words in (["--base-port", "70000"], ["--base-port", "12x"], ["--base-port"],
                           ["--initiator", "both"], ["--api", "015"], ["--rate-bps", "0"],
-                          ["--nonsense"], ["second"]):
+                          ["--groups", ""],
+                          ["--groups", "a b"], ["--groups", "a\n[x]"], ["--nonsense"],
+                          ["second"]):
                 done = qkdctl("lab", "init", f"{folder}/lab", *words)
                 self.assertEqual(done.returncode, 2, words)
                 self.assertIn("qkdctl help lab", done.stderr)
