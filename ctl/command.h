@@ -37,7 +37,7 @@ enum exit_code command_failed(const struct status *status);
 enum exit_code command_misused(const struct status *status, const char *help_words);
 
 extern const struct command command_lab, command_status, command_get_key, command_version,
-    command_check_kme;
+    command_check_kme, command_doctor;
 extern const struct command command_misbehave;
 extern const struct command lab_command_init, lab_command_up, lab_command_status, lab_command_down;
 

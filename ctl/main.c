@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 
 #include "ctl/command.h"
+#include "ctl/doctor_program.h"
 
 static enum exit_code run_help(int argc, char **argv);
 
@@ -16,8 +17,8 @@ static const struct command command_help = {
 };
 
 static const struct command *const rows[] = {
-    &command_lab,       &command_status,  &command_get_key, &command_check_kme,
-    &command_misbehave, &command_version, &command_help,
+    &command_lab,       &command_status,    &command_get_key, &command_doctor,
+    &command_check_kme, &command_misbehave, &command_version, &command_help,
 };
 
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
@@ -46,6 +47,8 @@ int main(int argc, char **argv)
 {
     static char help[] = "help";
 
+    if (argc > 1 && strcmp(argv[1], DOCTOR_PROGRAM) == 0)
+        return (int)doctor_program_main(argc - 1, argv + 1);
     /* The user's openssl.cnf may load our provider, which is what this program examines. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/doctor_program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/deadline.h"
+
+enum { READ_BYTES = 4096, STREAMS = 2, EXIT_NOT_STARTED = 127 };
+
+/* In the child. */
+static void become_program(const char *config, const char *const *words, const int *to)
+{
+    static const struct rlimit no_core = {0, 0};
+    char self[] = "qkdctl", name[] = DOCTOR_PROGRAM;
+    char *argv[DOCTOR_PROGRAM_WORDS_MAX + 3] = {self, name};
+    int nothing = open("/dev/null", O_RDONLY);
+
+    for (int i = 0; i < DOCTOR_PROGRAM_WORDS_MAX && words[i] != NULL; i++)
+        argv[i + 2] = strdup(words[i]);
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(to[0], STDOUT_FILENO) < 0 ||
+        dup2(to[1], STDERR_FILENO) < 0 || setenv("OPENSSL_CONF", config, 1) != 0 ||
+        setenv("QKD_LOG", "error", 1) != 0)
+        _exit(EXIT_NOT_STARTED);
+    execv("/proc/self/exe", argv);
+    _exit(EXIT_NOT_STARTED);
+}
+
+/* False at the end of the stream, or when there is more than we take. */
+static bool take(int fd, struct buf *into)
+{
+    uint8_t *to = buf_reserve(into, READ_BYTES);
+    ssize_t got = to != NULL ? read(fd, to, READ_BYTES) : 0;
+
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN;
+    into->length += (size_t)got;
+    return got > 0;
+}
+
+/* Reads both streams to their ends; false when the time is over before. */
+static bool collect(const int *from, struct buf *const *into, const struct deadline *deadline)
+{
+    struct pollfd streams[STREAMS] = {{from[0], POLLIN, 0}, {from[1], POLLIN, 0}};
+
+    while (streams[0].fd >= 0 || streams[1].fd >= 0) {
+        int ready = poll(streams, STREAMS, deadline_left_ms(deadline));
+
+        if (ready == 0 || deadline_passed(deadline))
+            return false;
+        for (int i = 0; ready > 0 && i < STREAMS; i++)
+            if (streams[i].revents != 0 && !take(streams[i].fd, into[i]))
+                streams[i].fd = -1;
+    }
+    return true;
+}
+
+static void reap(struct doctor_program *program, pid_t pid, bool in_time)
+{
+    int how = 0;
+
+    if (!in_time)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &how, 0) < 0 && errno == EINTR)
+        continue;
+    program->end = !in_time ? PROGRAM_HUNG : WIFSIGNALED(how) ? PROGRAM_CRASHED : PROGRAM_EXITED;
+    program->number = WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how);
+}
+
+static void close_pair(int *pair)
+{
+    for (int i = 0; i < 2; i++)
+        if (pair[i] >= 0)
+            close(pair[i]);
+}
+
+bool doctor_program_run(struct doctor_program *program, const char *config,
+                        const char *const *words, int limit_ms, struct status *status)
+{
+    struct deadline deadline = deadline_in_ms(limit_ms);
+    struct buf *const into[STREAMS] = {&program->out, &program->errors};
+    int out[2] = {-1, -1}, errors[2] = {-1, -1};
+    pid_t pid = -1;
+
+    doctor_program_free(program);
+    fflush(stdout);
+    if (pipe2(out, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0)
+        pid = fork();
+    if (pid == 0)
+        become_program(config, words, (const int[]){out[1], errors[1]});
+    if (pid < 0) {
+        status_fail(status, OUTCOME_INTERNAL, "cannot start a process: %s", strerror(errno));
+    } else {
+        close(out[1]);
+        close(errors[1]);
+        out[1] = errors[1] = -1;
+        reap(program, pid, collect((const int[]){out[0], errors[0]}, into, &deadline));
+        buf_put_u8(&program->out, 0);
+        buf_put_u8(&program->errors, 0);
+    }
+    close_pair(out);
+    close_pair(errors);
+    if (program->end == PROGRAM_EXITED && program->number == EXIT_NOT_STARTED)
+        status_fail(status, OUTCOME_INTERNAL, "cannot run this program once more");
+    return status->outcome == OUTCOME_OK;
+}
+
+void doctor_program_free(struct doctor_program *program)
+{
+    if (program->end != PROGRAM_NOT_RUN) {
+        buf_free(&program->out);
+        buf_free(&program->errors);
+    }
+    *program = (struct doctor_program){.end = PROGRAM_NOT_RUN};
+    buf_init(&program->out, DOCTOR_PROGRAM_MAX_BYTES + READ_BYTES);
+    buf_init(&program->errors, DOCTOR_PROGRAM_MAX_BYTES + READ_BYTES);
+}
+
+bool doctor_program_line(const struct doctor_program *program, const char *name, size_t index,
+                         char *value, size_t value_bytes)
+{
+    const char *line = (const char *)program->out.data;
+    size_t length = strlen(name);
+
+    while (line != NULL && *line != '\0') {
+        const char *end = strchr(line, '\n');
+
+        if (end == NULL)
+            return false;
+        if (strncmp(line, name, length) == 0 && line[length] == ' ' && index-- == 0) {
+            snprintf(value, value_bytes, "%.*s", (int)(end - line - (ptrdiff_t)length - 1),
+                     line + length + 1);
+            return true;
+        }
+        line = end + 1;
+    }
+    return false;
+}
+
+void doctor_program_stage(const struct doctor_program *program, char *stage, size_t stage_bytes)
+{
+    snprintf(stage, stage_bytes, "start");
+    for (size_t i = 0; doctor_program_line(program, "at", i, stage, stage_bytes); i++)
+        continue;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an ordinary program meets that reads this openssl.cnf. qkdctl runs itself once more for
+ * it, as a process that has nothing of ours in it but what the file makes OpenSSL load: so a
+ * module that crashes or hangs ends that process, and becomes a finding.
+ *
+ * The program writes lines "NAME VALUE" to its standard output. A line "at WHAT" says what it is
+ * about to do.
+ */
+#ifndef QKD_CTL_DOCTOR_PROGRAM_H
+#define QKD_CTL_DOCTOR_PROGRAM_H
+
+#include "base/buf.h"
+#include "base/status.h"
+#include "ctl/command.h"
+
+/* The word that makes qkdctl that program. Not for users. */
+#define DOCTOR_PROGRAM "doctor-program"
+
+enum {
+    DOCTOR_PROGRAM_MAX_BYTES = 262144, /* of standard output, and of standard error */
+    DOCTOR_PROGRAM_WORDS_MAX = 8
+};
+
+enum program_end { PROGRAM_NOT_RUN, PROGRAM_EXITED, PROGRAM_CRASHED, PROGRAM_HUNG };
+
+/* Zeroed = not run. */
+struct doctor_program {
+    enum program_end end;
+    int number;        /* exit code or signal */
+    struct buf out;    /* lines, NUL-terminated */
+    struct buf errors; /* standard error, where QKD_LOG=error goes; NUL-terminated */
+};
+
+/* Runs "qkdctl doctor-program WORDS..." with this OPENSSL_CONF and collects what it writes; it is
+ * killed when it has not ended after limit_ms. `words` ends with NULL. False when it could not be
+ * run at all; a crash or a hang is no failure of this function. */
+bool doctor_program_run(struct doctor_program *program, const char *config,
+                        const char *const *words, int limit_ms, struct status *status);
+void doctor_program_free(struct doctor_program *program);
+
+/* The value of the index-th line of this name, copied; false when there are fewer. */
+bool doctor_program_line(const struct doctor_program *program, const char *name, size_t index,
+                         char *value, size_t value_bytes);
+
+/* What the program was about to do when it ended; "start" before it said anything. */
+void doctor_program_stage(const struct doctor_program *program, char *stage, size_t stage_bytes);
+
+/* The program's own side: argv[1] is the first word. */
+enum exit_code doctor_program_main(int argc, char **argv);
+
+/* Writes one line of a report; the value is made printable and to fit into one line. */
+void doctor_program_say(const char *name, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Writes each reason of OpenSSL's error queue as a line of this name, oldest first, and empties
+ * the queue. */
+void doctor_program_say_errors(const char *name);
+
+#endif
