@@ -13,13 +13,6 @@ static OSSL_FUNC_kem_encapsulate_fn kem_encapsulate;
 static OSSL_FUNC_kem_decapsulate_init_fn kem_decapsulate_init;
 static OSSL_FUNC_kem_decapsulate_fn kem_decapsulate;
 
-enum role { ROLE_INITIATOR, ROLE_RESPONDER };
-
-static const char *const role_names[] = {
-    [ROLE_INITIATOR] = "initiator",
-    [ROLE_RESPONDER] = "responder",
-};
-
 struct operation {
     struct context *context;
     struct key *key; /* borrowed: EVP holds it for the length of the operation */
@@ -99,7 +92,7 @@ static bool refuse_size(const struct secret *key, struct status *status)
 }
 
 /* Takes the key over. The size is checked once more where the octets are copied. */
-static bool finish(const struct key *key, struct secret *qkd_key, enum role role,
+static bool finish(struct key *key, struct secret *qkd_key, enum role role,
                    const struct key_id *key_id, uint8_t *secret, size_t inner_bytes,
                    struct status *status)
 {
@@ -108,9 +101,10 @@ static bool finish(const struct key *key, struct secret *qkd_key, enum role role
 
     if (ok) {
         share_set_qkd_key(secret, inner_bytes, qkd_key);
+        used_key_note(&key->used, role, key_id);
         key_id_format(key_id, text);
         log_line(key->context->log, LOG_LEVEL_INFO, "handshake key %s role=%s key_id=%s kme=%s",
-                 key->group->name, role_names[role], text, settings_kme(key->context->settings));
+                 key->group->name, role_name(role), text, settings_kme(key->context->settings));
     }
     secret_free(qkd_key);
     return ok;
@@ -133,7 +127,7 @@ static bool refuse_to_initiate(struct status *status)
 static bool server_half(const struct operation *operation, struct key_id *answer, uint8_t *secret,
                         size_t inner_bytes, struct status *status)
 {
-    const struct key *key = operation->key;
+    struct key *key = operation->key;
     struct source *source = key->context->source;
     struct deadline deadline = deadline_in_ms(operation->left_ms);
     struct key_ref ref = reference(key, &key->key_id);
@@ -168,7 +162,7 @@ static bool check_answer(const struct key *key, const struct key_id *answer, str
 }
 
 /* The client's QKD half: collects what it reserved, or claims what the server named. */
-static bool client_half(const struct key *key, const struct key_id *answer, uint8_t *secret,
+static bool client_half(struct key *key, const struct key_id *answer, uint8_t *secret,
                         size_t inner_bytes, struct status *status)
 {
     struct reservation *reservation;
@@ -240,7 +234,7 @@ static int kem_encapsulate(void *voperation, unsigned char *share, size_t *share
     return 1;
 }
 
-static enum reason decapsulate(const struct key *key, const struct inner_sizes *sizes,
+static enum reason decapsulate(struct key *key, const struct inner_sizes *sizes,
                                const uint8_t *share, size_t share_length, uint8_t *secret,
                                struct status *status)
 {
@@ -266,7 +260,7 @@ static enum reason decapsulate(const struct key *key, const struct inner_sizes *
 static int kem_decapsulate(void *voperation, unsigned char *secret, size_t *secret_length,
                            const unsigned char *share, size_t share_length)
 {
-    const struct key *key = ((struct operation *)voperation)->key;
+    struct key *key = ((struct operation *)voperation)->key;
     struct status status = STATUS_INIT;
     struct inner_sizes sizes;
     size_t whole_secret;

@@ -14,6 +14,7 @@ struct key *key_new(struct context *context, enum group_index index)
     key->context = context;
     key->group = &groups[index];
     key->state = KEY_EMPTY;
+    used_key_init(&key->used);
     return key;
 }
 
@@ -121,6 +122,7 @@ static bool copy_into(struct key *copy, const struct key *key, struct status *st
     copy->share_length = key->share_length;
     copy->key_id = key->key_id;
     copy->offer = offer_share(key->offer);
+    used_key_copy(&copy->used, &key->used);
     copy->state = key->state;
     return true;
 }

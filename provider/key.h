@@ -2,7 +2,7 @@
 /*
  * The key object of a group. Written once: an empty key becomes the peer's public one, or
  * generation makes it a private one, and then it does not change; only what an initiator or a
- * responder may do once with it is spent.
+ * responder may do once with it is spent, and what came of that is noted.
  */
 #ifndef QKD_PROVIDER_KEY_H
 #define QKD_PROVIDER_KEY_H
@@ -12,6 +12,7 @@
 #include "base/key_id.h"
 #include "provider/context.h"
 #include "provider/offer.h"
+#include "provider/used_key.h"
 
 enum key_state {
     KEY_EMPTY,  /* the group is known, nothing else: what a server generates from parameters */
@@ -28,6 +29,7 @@ struct key {
     uint8_t *share;       /* inner public key and key_id, as on the wire; NULL when empty */
     size_t share_length;  /* octets */
     struct offer *offer;  /* what our side has reserved; only in a private key */
+    struct used_key used; /* the QKD key that came of it */
 };
 
 struct key *key_new(struct context *context, enum group_index index);

@@ -126,6 +126,27 @@ static int set_share(OSSL_PARAM *params, const char *name, const struct key *key
     return key->share != NULL && OSSL_PARAM_set_octet_string(param, key->share, key->share_length);
 }
 
+static int set_text(OSSL_PARAM *params, const char *name, const char *text)
+{
+    OSSL_PARAM *param = OSSL_PARAM_locate(params, name);
+
+    return param == NULL || OSSL_PARAM_set_utf8_string(param, text);
+}
+
+/* Left unset while there is no key that was used: EVP then says that the key has none. */
+static int set_used_key(OSSL_PARAM *params, const struct key *key)
+{
+    char text[KEY_ID_TEXT_CHARS + 1];
+    struct key_id id;
+    enum role role;
+
+    if (!used_key_ask(&key->used, &role, &id))
+        return 1;
+    key_id_format(&id, text);
+    return set_text(params, KEYMGMT_PARAM_KEY_ID, text) &&
+           set_text(params, KEYMGMT_PARAM_ROLE, role_name(role));
+}
+
 static int keymgmt_get_params(void *vkey, OSSL_PARAM *params)
 {
     const struct key *key = vkey;
@@ -138,7 +159,7 @@ static int keymgmt_get_params(void *vkey, OSSL_PARAM *params)
            set_int(params, SECURITY_CATEGORY, (size_t)security_category(group)) &&
            set_max_size(params, group) &&
            set_share(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, key) &&
-           set_share(params, OSSL_PKEY_PARAM_PUB_KEY, key);
+           set_share(params, OSSL_PKEY_PARAM_PUB_KEY, key) && set_used_key(params, key);
 }
 
 static const OSSL_PARAM *keymgmt_gettable_params(void *context)
@@ -150,6 +171,8 @@ static const OSSL_PARAM *keymgmt_gettable_params(void *context)
         OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
         OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, NULL, 0),
         OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
+        OSSL_PARAM_utf8_string(KEYMGMT_PARAM_KEY_ID, NULL, 0),
+        OSSL_PARAM_utf8_string(KEYMGMT_PARAM_ROLE, NULL, 0),
         OSSL_PARAM_END,
     };
 

@@ -9,6 +9,8 @@
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 
+#include "base/key_id.h"
+#include "provider/keymgmt.h"
 #include "tests/fault/fault.h"
 
 extern OSSL_provider_init_fn OSSL_provider_init;
@@ -138,6 +140,23 @@ static void read_queue(struct exchange_result *result)
     ERR_clear_error();
 }
 
+static bool names_key(EVP_PKEY *key, char text[static KEY_ID_TEXT_CHARS + 1])
+{
+    return EVP_PKEY_get_utf8_string_param(key, KEYMGMT_PARAM_KEY_ID, text, KEY_ID_TEXT_CHARS + 1,
+                                          NULL) == 1;
+}
+
+/* A key object names the QKD key that it was used with, and none before. */
+static bool names_are_right(const struct ends *ends, size_t steps_done)
+{
+    char own[KEY_ID_TEXT_CHARS + 1], peer[KEY_ID_TEXT_CHARS + 1];
+    bool owns = ends->own != NULL && names_key(ends->own, own);
+    bool peers = ends->peer != NULL && names_key(ends->peer, peer);
+
+    return owns == (steps_done > 3) && peers == (steps_done > 2) &&
+           (!owns || strcmp(own, peer) == 0);
+}
+
 static void judge_failure(const struct ends *ends, size_t step, struct exchange_result *result)
 {
     size_t secret_bytes = ends->secret_lengths[step == 2 ? 0 : 1];
@@ -150,6 +169,8 @@ static void judge_failure(const struct ends *ends, size_t step, struct exchange_
         wrong(result, "encapsulate left something in its outputs");
     if (step == 3 && !is_clean(ends->secrets[1], secret_bytes, SECRET_MAX_BYTES))
         wrong(result, "decapsulate left something in its output");
+    if (!names_are_right(ends, step))
+        wrong(result, "a key names a QKD key that it was not used with");
 }
 
 static void judge_success(const struct ends *ends, struct exchange_result *result)
@@ -160,6 +181,8 @@ static void judge_success(const struct ends *ends, struct exchange_result *resul
     if (ends->secret_lengths[0] != ends->secret_lengths[1] ||
         memcmp(ends->secrets[0], ends->secrets[1], ends->secret_lengths[0]) != 0)
         wrong(result, "the ends hold different secrets");
+    if (!names_are_right(ends, sizeof(steps) / sizeof(steps[0])))
+        wrong(result, "the ends do not name the same QKD key");
     ERR_clear_error();
 }
 

@@ -21,9 +21,13 @@ class Consumption(unittest.TestCase):
         return self.lab.conf_with("alice", initiator=flow)
 
     def probe(self, *steps, name="alice", flow="client"):
+        """(what it printed, what it logged)"""
+        log = self.lab.temp / "probe.log"
         done = subprocess.run([PROBE, A, *steps], capture_output=True, text=True, check=False,
-                              env=OPENSSL35.env(self.lab.conf_with(name, initiator=flow)))
+                              env=OPENSSL35.env(self.lab.conf_with(name, initiator=flow),
+                                                f"info:{log}"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout, log.read_text(encoding="utf-8") if log.exists() else ""
 
     # Through EVP.
 
@@ -56,6 +60,16 @@ class Consumption(unittest.TestCase):
         self.probe("parameters", "generate", "sizes", "copies", "init-only", "encapsulate",
                    flow="server")
         self.assertEqual(self.cost(), (1, 0))
+
+    def test_a_key_names_the_id_of_the_key_that_it_was_used_with(self):
+        named, log = self.probe("generate", "no-key-id", "copies", "encapsulate", "key-id",
+                                flow="server")
+        self.assertEqual([(key_id, role) for _, role, key_id, _ in handshake_keys(log)],
+                         [(named.strip(), "initiator")])
+
+    def test_a_key_that_was_used_with_two_names_none(self):
+        self.probe("generate", "encapsulate", "encapsulate", "no-key-id", flow="server")
+        self.assertEqual(self.cost(), (2, 0))
 
     def test_a_forked_process_shares_no_connection_with_its_parent(self):
         self.probe("generate", "encapsulate", "child", "encapsulate", "child", "encapsulate",

@@ -7,7 +7,8 @@
  *
  * parameters, generate, sizes (100 queries of each kind), copies (10 of a private key),
  * init-only (10 operations begun and given up), encapsulate (once, to our own public key), child
- * (the same in a forked process, which then exits as programs do).
+ * (the same in a forked process, which then exits as programs do), key-id (prints the one that our
+ * public key names), no-key-id (it must name none).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,25 @@ static int encapsulate(struct probe *probe)
     return ok;
 }
 
+static int names_key(struct probe *probe, char *text, size_t size)
+{
+    return EVP_PKEY_get_utf8_string_param(probe->public, "qkd-key-id", text, size, NULL);
+}
+
+static int key_id(struct probe *probe)
+{
+    char text[37];
+
+    return names_key(probe, text, sizeof(text)) == 1 && puts(text) >= 0;
+}
+
+static int no_key_id(struct probe *probe)
+{
+    char text[37];
+
+    return names_key(probe, text, sizeof(text)) == 0;
+}
+
 static int child(struct probe *probe)
 {
     pid_t pid = fork();
@@ -122,8 +142,9 @@ static const struct {
     const char *name;
     int (*run)(struct probe *probe);
 } steps[] = {
-    {"parameters", parameters}, {"generate", generate},       {"sizes", sizes}, {"copies", copies},
-    {"init-only", init_only},   {"encapsulate", encapsulate}, {"child", child},
+    {"parameters", parameters}, {"generate", generate},   {"sizes", sizes},
+    {"copies", copies},         {"init-only", init_only}, {"encapsulate", encapsulate},
+    {"child", child},           {"key-id", key_id},       {"no-key-id", no_key_id},
 };
 
 static int run_step(struct probe *probe, const char *name)

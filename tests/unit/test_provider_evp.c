@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 
 #include "provider/groups.h"
+#include "provider/keymgmt.h"
 #include "provider/share.h"
 
 /* One of each shape: key agreement with and without a point, KEM, hybrid. */
@@ -40,6 +41,19 @@ static size_t share_of(EVP_PKEY *key, uint8_t share[static SHARE_MAX_BYTES])
     memcpy(share, encoded, length);
     OPENSSL_free(encoded);
     return length;
+}
+
+/* An answer whose inner part is good as far as its length goes. */
+static int decapsulate(const struct world *world, EVP_PKEY *key, const uint8_t *answer,
+                       size_t length, uint8_t *secret, size_t *secret_length)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(world->library, key, NULL);
+    int result;
+
+    assert_int_equal(EVP_PKEY_decapsulate_init(ctx, NULL), 1);
+    result = EVP_PKEY_decapsulate(ctx, secret, secret_length, answer, length);
+    EVP_PKEY_CTX_free(ctx);
+    return result;
 }
 
 static void parameters_alone_ask_nobody(void **state)
@@ -132,6 +146,45 @@ static void unknown_parameters_are_ignored(void **state)
     world_close(&world);
 }
 
+static void expect_no_used_key(EVP_PKEY *key)
+{
+    char text[KEY_ID_TEXT_CHARS + 1] = "untouched";
+    size_t length = 0;
+
+    assert_int_equal(
+        EVP_PKEY_get_utf8_string_param(key, KEYMGMT_PARAM_KEY_ID, text, sizeof(text), &length), 0);
+    assert_int_equal(
+        EVP_PKEY_get_utf8_string_param(key, KEYMGMT_PARAM_ROLE, text, sizeof(text), &length), 0);
+    assert_string_equal(text, "untouched");
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
+static void a_key_that_was_not_used_names_no_key_id(void **state)
+{
+    struct world world;
+    uint8_t share[SHARE_MAX_BYTES], secret[64];
+    size_t secret_length = sizeof(secret), length;
+    EVP_PKEY *own, *peer;
+
+    (void)state;
+    world_open(&world, WORLD_SILENT, "alice", "bob", "initiator = server");
+    own = generate(&world, "qkd_x25519");
+    length = share_of(own, share);
+    peer = parameters_of(&world, "qkd_x25519");
+    expect_no_used_key(peer);
+    assert_int_equal(EVP_PKEY_set1_encoded_public_key(peer, share, length), 1);
+    expect_no_used_key(peer);
+    expect_no_used_key(own);
+    assert_true(decapsulate(&world, own, share, length, secret, &secret_length) <= 0);
+    ERR_clear_error();
+    expect_no_used_key(own);
+    assert_non_null(OSSL_PARAM_locate_const(EVP_PKEY_gettable_params(own), KEYMGMT_PARAM_KEY_ID));
+    assert_non_null(OSSL_PARAM_locate_const(EVP_PKEY_gettable_params(own), KEYMGMT_PARAM_ROLE));
+    EVP_PKEY_free(peer);
+    EVP_PKEY_free(own);
+    world_close(&world);
+}
+
 static void a_share_is_set_once(void **state)
 {
     struct world world;
@@ -213,19 +266,6 @@ static void shares_with_a_wrong_inner_key_are_refused(void **state)
     }
     assert_false(world_was_called(&world));
     world_close(&world);
-}
-
-/* An answer whose inner part is good as far as its length goes. */
-static int decapsulate(const struct world *world, EVP_PKEY *key, const uint8_t *answer,
-                       size_t length, uint8_t *secret, size_t *secret_length)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(world->library, key, NULL);
-    int result;
-
-    assert_int_equal(EVP_PKEY_decapsulate_init(ctx, NULL), 1);
-    result = EVP_PKEY_decapsulate(ctx, secret, secret_length, answer, length);
-    EVP_PKEY_CTX_free(ctx);
-    return result;
 }
 
 static void answers_of_a_wrong_length_are_refused_and_the_secret_wiped(void **state)
@@ -406,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_silent_key_server_costs_no_more_than_the_time_budget),
         cmocka_unit_test(a_share_without_reservation_ends_with_the_id_of_zeros),
         cmocka_unit_test(unknown_parameters_are_ignored),
+        cmocka_unit_test(a_key_that_was_not_used_names_no_key_id),
         cmocka_unit_test(a_share_is_set_once),
         cmocka_unit_test(shares_of_a_wrong_length_are_refused),
         cmocka_unit_test(shares_with_a_wrong_inner_key_are_refused),
