@@ -110,6 +110,34 @@ class SetUp(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
             self.assertFalse(trap.exists())
 
+    def cached(self, folder, *words):
+        """What get-openssl.sh prints where some builds are cached and the system's is 3.0."""
+        for version in ("3.0.22", "3.5.9", "3.5.10", "3.6.5", "3.60.1", "4.0.3"):
+            program = pathlib.Path(folder) / "qkd-provider" / f"openssl-{version}" / "bin/openssl"
+            program.parent.mkdir(parents=True)
+            program.touch(0o755)
+        tools = pathlib.Path(folder) / "tools"
+        tools.mkdir()
+        (tools / "pkg-config").write_text("#!/bin/sh\necho 3.0.19\n", encoding="utf-8")
+        (tools / "pkg-config").chmod(0o755)
+        env = harness.child_env(XDG_CACHE_HOME=folder, PATH=f"{tools}:{os.environ['PATH']}")
+        env.pop("OPENSSL_ROOT", None)
+        done = subprocess.run([SCRIPTS / "get-openssl.sh", *words], capture_output=True, text=True,
+                              env=env, check=True, timeout=harness.LIMIT_S)
+        return pathlib.Path(done.stdout.strip()).name
+
+    def test_a_newer_series_in_the_cache_is_not_taken_for_the_one_we_build_with(self):
+        for words, name in (((), "openssl-3.5.10"), (("3.5",), "openssl-3.5.10"),
+                            (("3.6",), "openssl-3.6.5"), (("4.0",), "openssl-4.0.3")):
+            with self.subTest(words=words), tempfile.TemporaryDirectory() as folder:
+                self.assertEqual(self.cached(folder, *words), name)
+
+    def test_a_series_that_is_none_is_refused(self):
+        done = subprocess.run([SCRIPTS / "get-openssl.sh", "newest"], capture_output=True,
+                              text=True, check=False, timeout=harness.LIMIT_S)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("'newest' is not a series of OpenSSL such as 3.5", done.stderr)
+
     def test_a_givenopenssl_root_without_openssl_is_refused_by_name(self):
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run([SCRIPTS / "get-openssl.sh"], capture_output=True, text=True,
