@@ -44,12 +44,8 @@ static bool copy_names(X509 *cert, const X509 *like)
            (place < 0 || X509_add_ext(cert, X509_get_ext(like, place), -1) == 1);
 }
 
-static bool set_names(X509 *cert, const struct cert_wish *wish)
+static bool add_names(X509_NAME *subject, const struct cert_wish *wish)
 {
-    X509_NAME *subject = X509_get_subject_name(cert);
-
-    if (wish->like != NULL)
-        return copy_names(cert, wish->like);
     for (size_t i = 0; i < 2; i++)
         if (wish->names[i] != NULL &&
             X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
@@ -58,6 +54,19 @@ static bool set_names(X509 *cert, const struct cert_wish *wish)
     return wish->names[0] != NULL ||
            X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_ASC, (const unsigned char *)"nobody",
                                       -1, -1, 0) == 1;
+}
+
+static bool set_names(X509 *cert, const struct cert_wish *wish)
+{
+    X509_NAME *subject;
+    bool set;
+
+    if (wish->like != NULL)
+        return copy_names(cert, wish->like);
+    subject = X509_NAME_new();
+    set = subject != NULL && add_names(subject, wish) && X509_set_subject_name(cert, subject) == 1;
+    X509_NAME_free(subject);
+    return set;
 }
 
 static bool set_purpose(X509 *cert, const char *purpose)

@@ -87,17 +87,27 @@ static bool set_serial(X509 *cert)
     return set;
 }
 
+static bool set_subject(X509 *cert, const char *name)
+{
+    X509_NAME *subject = X509_NAME_new();
+    bool set = subject != NULL &&
+               X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name,
+                                          -1, -1, 0) == 1 &&
+               X509_set_subject_name(cert, subject) == 1;
+
+    X509_NAME_free(subject);
+    return set;
+}
+
 /* Signed by the authority, or by itself when the authority has no certificate yet. */
 static X509 *make_cert(const struct identity *identity, EVP_PKEY *key,
                        const struct authority *authority)
 {
     X509 *cert = X509_new();
     X509 *issuer = authority->cert != NULL ? authority->cert : cert;
-    const unsigned char *name = (const unsigned char *)identity->name;
 
     if (cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8, name, -1, -1,
-                                   0) == 1 &&
+        set_subject(cert, identity->name) &&
         X509_set_issuer_name(cert, X509_get_subject_name(issuer)) == 1 &&
         X509_gmtime_adj(X509_getm_notBefore(cert), -SECONDS_BEFORE) != NULL &&
         X509_gmtime_adj(X509_getm_notAfter(cert), SECONDS_VALID) != NULL &&

@@ -57,6 +57,18 @@ static void check(const X509 *certificate)
     identity_free(identity);
 }
 
+static void add_cn(X509 *certificate, const uint8_t *octets, size_t length)
+{
+    X509_NAME *subject = X509_NAME_dup(X509_get_subject_name(certificate));
+
+    FUZZ_CHECK(subject != NULL);
+    /* A name that OpenSSL does not take here is one that it reads from no certificate either. */
+    if (X509_NAME_add_entry_by_NID(subject, NID_commonName, V_ASN1_UTF8STRING, octets, (int)length,
+                                   -1, 0) == 1)
+        X509_set_subject_name(certificate, subject);
+    X509_NAME_free(subject);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static X509 *template;
@@ -71,8 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     certificate = X509_dup(template);
     FUZZ_CHECK(certificate != NULL);
     if (cn_bytes > 0)
-        X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate), NID_commonName,
-                                   V_ASN1_UTF8STRING, data + 1, (int)cn_bytes, -1, 0);
+        add_cn(certificate, data + 1, cn_bytes);
     if (size > 1 + cn_bytes)
         add_names(certificate, data + 1 + cn_bytes, size - 1 - cn_bytes);
     check(certificate);

@@ -26,10 +26,14 @@ static X509 *new_certificate(void)
 
 static void add_cn(X509 *certificate, const char *name, int length)
 {
-    assert_int_equal(X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate), NID_commonName,
-                                                MBSTRING_UTF8, (const unsigned char *)name, length,
-                                                -1, 0),
+    X509_NAME *subject = X509_NAME_dup(X509_get_subject_name(certificate));
+
+    assert_non_null(subject);
+    assert_int_equal(X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
+                                                (const unsigned char *)name, length, -1, 0),
                      1);
+    assert_int_equal(X509_set_subject_name(certificate, subject), 1);
+    X509_NAME_free(subject);
 }
 
 static void push_name(GENERAL_NAMES *names, int type, const char *text, int length)
