@@ -7,10 +7,12 @@
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
 
 #include "provider/clash.h"
 #include "provider/configuration.h"
+#include "provider/major.h"
 
 enum { AVAILABLE_KNOWN = 1 << 30 };
 
@@ -63,6 +65,18 @@ static struct log *open_log(void)
     return log;
 }
 
+/* The reason is OpenSSL's own: ours are not registered when the provider does not load. */
+static bool check_major(const struct context *context, const OSSL_DISPATCH *core)
+{
+    struct status status = STATUS_INIT;
+
+    if (major_fits(context->errors.handle, core, &status))
+        return true;
+    log_line(context->log, LOG_LEVEL_ERROR, "not loaded: %s", status.text);
+    RAISE(&context->errors, ERR_PACK(ERR_LIB_PROV, 0, ERR_R_INIT_FAIL), "%s", status.text);
+    return false;
+}
+
 static void note_fault(struct context *context)
 {
     if (context->fault.outcome != OUTCOME_OK)
@@ -101,10 +115,10 @@ struct context *context_new(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH 
     if (context == NULL)
         return NULL;
     atomic_init(&context->available, 0);
-    if (find_core(context, handle, core) && configuration_read(handle, core, &configuration) &&
-        make_inner_library(context, core)) {
+    context->log = open_log();
+    if (find_core(context, handle, core) && check_major(context, core) &&
+        configuration_read(handle, core, &configuration) && make_inner_library(context, core)) {
         context->name = configuration.provider_name;
-        context->log = open_log();
         if (configure(context, &configuration))
             return context;
     }

@@ -36,7 +36,8 @@ struct context {
     _Atomic uint32_t available;
 };
 
-/* NULL only when out of memory or when the core lacks functions that every OpenSSL 3 has. */
+/* NULL only when out of memory, when the core lacks functions that every OpenSSL 3 has, or when it
+ * is not of the major that this was built for (which is then on its error queue). */
 struct context *context_new(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core);
 void context_free(struct context *context);
 

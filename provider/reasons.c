@@ -35,13 +35,13 @@ enum reason reason_of_outcome(enum outcome outcome)
 }
 
 void reason_raise(const struct error_sink *sink, const char *file, int line, const char *function,
-                  enum reason reason, const char *format, ...)
+                  uint32_t reason, const char *format, ...)
 {
     va_list args;
 
     sink->new_error(sink->handle);
     sink->set_error_debug(sink->handle, file, line, function);
     va_start(args, format);
-    sink->vset_error(sink->handle, (uint32_t)reason, format, args);
+    sink->vset_error(sink->handle, reason, format, args);
     va_end(args);
 }

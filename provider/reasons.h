@@ -43,9 +43,9 @@ struct error_sink {
                        va_list args);
 };
 
+/* `reason` is one of ours, or one of OpenSSL's packed with its library (ERR_PACK). */
 void reason_raise(const struct error_sink *sink, const char *file, int line, const char *function,
-                  enum reason reason, const char *format, ...)
-    __attribute__((format(printf, 6, 7)));
+                  uint32_t reason, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* The reason that fits the outcome of the key layer. */
 enum reason reason_of_outcome(enum outcome outcome);
