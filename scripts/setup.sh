@@ -31,6 +31,8 @@ test_packages=(
 	fonts-dejavu-core # letters for it
 	valgrind          # memory checks
 	strace            # shows which thread waits for the disk
+	nginx             # web servers of examples/
+	apache2-bin
 )
 [ "${1:-}" != test ] || packages+=("${test_packages[@]}")
 

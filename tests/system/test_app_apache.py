@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recipe of Apache httpd, as it stands: as server with both kinds of processes, as client, and
+what its log says."""
+from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
+from recipe import Recipe
+from web_servers import (GATEWAY_PORT, SERVER_PORT, WebServerCase, misbehave, stop_kme, text)
+
+HANDSHAKES = 3
+PAGE = "This page came over a connection keyed by QKD."
+
+
+class Apache(WebServerCase):
+    def serve(self, block):
+        """What serves with prefork or with event."""
+        def check(recipe):
+            self.prepare(recipe)
+            recipe.start(block, ready=SERVER_PORT)
+            for _ in range(HANDSHAKES):
+                self.assertIn(PAGE, recipe.run("client", log="client").stdout)
+            self.check_handshakes(recipe, "run/error.log", "client", HANDSHAKES)
+            self.assertEqual(handshake_keys(recipe.run("check").stdout),
+                             handshake_keys(text(recipe, "run/error.log")))
+        return check
+
+    def forward(self, recipe):
+        self.prepare(recipe)
+        recipe.server(SERVER_PORT, log="s_server")
+        recipe.start("gateway", ready=GATEWAY_PORT)
+        for _ in range(HANDSHAKES):
+            self.assertIn("s_server", recipe.run("fetch").stdout)
+        self.check_handshakes(recipe, "run/gateway-error.log", "s_server", HANDSHAKES)
+
+    def test_server_on_35(self):
+        for block in ("prefork", "event"):
+            with self.subTest(block=block):
+                self.for_each_flow("apache", OPENSSL35, self.serve(block))
+
+    def test_server_on_30(self):
+        for block in ("prefork", "event"):
+            with self.subTest(block=block):
+                self.for_each_flow("apache", SYSTEM_OPENSSL, self.serve(block))
+
+    def test_client_on_35(self):
+        self.for_each_flow("apache", OPENSSL35, self.forward)
+
+    def test_client_on_30(self):
+        self.for_each_flow("apache", SYSTEM_OPENSSL, self.forward)
+
+    def test_the_server_does_not_start_without_the_provider(self):
+        for openssl in (OPENSSL35, SYSTEM_OPENSSL):
+            with self.subTest(openssl=openssl.program):
+                self.assertIn("SSLOpenSSLConfCmd",
+                              self.check_it_does_not_start("apache", "event", openssl))
+
+    def test_the_log_says_that_the_key_id_is_unknown(self):
+        for block in ("prefork", "event"):
+            with self.subTest(block=block), Recipe("apache") as recipe:
+                recipe.start(block, ready=SERVER_PORT)
+                misbehave(recipe, "KME_B_ADMIN", "error", "--method", "dec_keys", "--code", "404")
+                self.assertIn("alert illegal parameter",
+                              recipe.run("client", check=False).stderr)
+                self.assertRegex(self.reason_line(recipe, "run/error.log"), (
+                    r"^\[.*\] \[ssl:info\] \[pid \d+:tid \d+\] SSL Library Error: "
+                    r"error:40800006:qkd::the peer's key ID is not acceptable "
+                    r"\(group qkd_x25519mlkem768, peer alice: KME localhost:17410: "
+                    r'it answered HTTP 404 "misbehaviour on command"'))
+
+    def test_the_log_says_that_the_key_server_is_down(self):
+        for block in ("prefork", "event"):
+            with self.subTest(block=block), Recipe("apache", initiator="server") as recipe:
+                recipe.start(block, ready=SERVER_PORT)
+                stop_kme(recipe, "KME_B_PID")
+                self.assertIn("alert internal error", recipe.run("client", check=False).stderr)
+                self.assertRegex(self.reason_line(recipe, "run/error.log"), (
+                    r"^\[.*\] \[ssl:info\] \[pid \d+:tid \d+\] SSL Library Error: "
+                    r"error:4080000\d:qkd::.*\(group qkd_x25519mlkem768, peer alice: "
+                    r"KME localhost:17410: .*Connection refused"))

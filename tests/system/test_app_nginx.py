@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recipe of nginx, as it stands: as server, as client, and what its log says."""
+from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
+from recipe import Recipe
+from web_servers import (GATEWAY_PORT, SERVER_PORT, WebServerCase, misbehave, stop_kme, text)
+
+HANDSHAKES = 3
+
+
+class Nginx(WebServerCase):
+    def serve(self, recipe):
+        self.prepare(recipe)
+        recipe.start("server", ready=SERVER_PORT)
+        for _ in range(HANDSHAKES):
+            done = recipe.run("client", log="client")
+            self.assertIn(f"group {self.group(recipe)}\n", done.stdout)
+        self.check_handshakes(recipe, "run/error.log", "client", HANDSHAKES)
+        self.assertEqual(handshake_keys(recipe.run("check").stdout),
+                         handshake_keys(text(recipe, "run/error.log")))
+        self.assertEqual(text(recipe, "run/access.log").count(
+            f" TLSv1.3 group={self.group(recipe)} pid="), HANDSHAKES)
+
+    def forward(self, recipe):
+        self.prepare(recipe)
+        recipe.server(SERVER_PORT, log="s_server")
+        recipe.start("gateway", ready=GATEWAY_PORT)
+        for _ in range(HANDSHAKES):
+            self.assertIn("s_server", recipe.run("fetch").stdout)
+        self.check_handshakes(recipe, "run/gateway-error.log", "s_server", HANDSHAKES)
+
+    def test_server_on_35(self):
+        self.for_each_flow("nginx", OPENSSL35, self.serve)
+
+    def test_server_on_30(self):
+        self.for_each_flow("nginx", SYSTEM_OPENSSL, self.serve)
+
+    def test_client_on_35(self):
+        self.for_each_flow("nginx", OPENSSL35, self.forward)
+
+    def test_client_on_30(self):
+        self.for_each_flow("nginx", SYSTEM_OPENSSL, self.forward)
+
+    def test_the_server_does_not_start_without_the_provider(self):
+        for openssl in (OPENSSL35, SYSTEM_OPENSSL):
+            with self.subTest(openssl=openssl.program):
+                self.assertIn("[emerg]", self.check_it_does_not_start("nginx", "server", openssl))
+
+    def test_the_gateway_does_not_start_without_the_provider(self):
+        for openssl in (OPENSSL35, SYSTEM_OPENSSL):
+            with self.subTest(openssl=openssl.program):
+                self.assertIn("[emerg]", self.check_it_does_not_start("nginx", "gateway", openssl))
+
+    def test_the_log_says_that_the_key_id_is_unknown(self):
+        with Recipe("nginx") as recipe:
+            recipe.start("server", ready=SERVER_PORT)
+            misbehave(recipe, "KME_B_ADMIN", "error", "--method", "dec_keys", "--code", "404")
+            self.assertIn("alert illegal parameter",
+                          recipe.run("client", check=False).stderr)
+            self.assertRegex(self.reason_line(recipe, "run/error.log"), (
+                r"^\S+ \S+ \[crit\] \d+#\d+: \*\d+ SSL_do_handshake\(\) failed "
+                r"\(SSL: error:40800006:qkd::the peer's key ID is not acceptable:"
+                r"group qkd_x25519mlkem768, peer alice: KME localhost:17410: it answered HTTP 404 "
+                r'"misbehaviour on command".*bad key share\) while SSL handshaking, '
+                r"client: 127\.0\.0\.1, server: 127\.0\.0\.1:8443$"))
+
+    def test_the_log_says_that_the_key_server_is_down(self):
+        with Recipe("nginx", initiator="server") as recipe:
+            recipe.start("server", ready=SERVER_PORT)
+            stop_kme(recipe, "KME_B_PID")
+            self.assertIn("alert internal error", recipe.run("client", check=False).stderr)
+            self.assertRegex(self.reason_line(recipe, "run/error.log"), (
+                r"^\S+ \S+ \[crit\] \d+#\d+: \*\d+ SSL_do_handshake\(\) failed "
+                r"\(SSL: error:4080000\d:qkd::[^:]+:group qkd_x25519mlkem768, peer alice: "
+                r"KME localhost:17410: .*Connection refused.*\) while SSL handshaking, "
+                r"client: 127\.0\.0\.1, server: 127\.0\.0\.1:8443$"))

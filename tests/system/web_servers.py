@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests and measurements of nginx and Apache share."""
+import collections
+import os
+import pathlib
+import signal
+import subprocess
+
+from harness import BUILD, LIMIT_S, handshake_keys, qkdctl, wait_until
+from recipe import Recipe, RecipeCase, is_35
+
+SERVER_PORT, GATEWAY_PORT = 8443, 8444
+HTTPS_LOAD = BUILD / "tests" / "bin" / "https_load"
+
+# A way to run a web server: the recipe and its block, and how it is told to reload.
+WebServer = collections.namedtuple("WebServer", "name program block pid_file reload_signal")
+
+NGINX = WebServer("nginx", "nginx", "server", "run/nginx.pid", signal.SIGHUP)
+PREFORK = WebServer("Apache prefork", "apache", "prefork", "run/httpd.pid", signal.SIGUSR1)
+EVENT = WebServer("Apache event", "apache", "event", "run/httpd.pid", signal.SIGUSR1)
+
+
+def text(recipe, name):
+    """A file of the recipe's folder; "" when it is not there."""
+    path = recipe.dir / name
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def lab_env(recipe):
+    """The variables of lab/lab.env."""
+    return dict(line.split("=", 1) for line in text(recipe, "lab/lab.env").splitlines()
+                if "=" in line and not line.startswith("#"))
+
+
+def stop_kme(recipe, name):
+    """Kills the key server whose process ID is in this variable, and waits for its end."""
+    pid = int(lab_env(recipe)[name])
+    os.kill(pid, signal.SIGKILL)
+    cmdline = pathlib.Path(f"/proc/{pid}/cmdline")
+    wait_until(lambda: not cmdline.exists() or not cmdline.read_bytes(), f"end of {name}")
+
+
+def misbehave(recipe, admin, kind, *options):
+    """A rule of misbehaviour at the key server whose admin address is in this variable."""
+    qkdctl("misbehave", "set", "--admin", lab_env(recipe)[admin], "--kind", kind, *options,
+           check=True)
+
+
+def load_command(recipe, connections, threads, retries, port=SERVER_PORT):
+    return [str(HTTPS_LOAD), str(recipe.lab / "pki" / "ca.pem"), str(port), str(connections),
+            str(threads), str(retries)]
+
+
+class WebServerCase(RecipeCase):
+    """Base of the tests of nginx and Apache."""
+
+    def prepare(self, recipe):
+        if not is_35(recipe.openssl):
+            recipe.run("openssl-3.0")
+
+    def group(self, recipe):
+        return "qkd_x25519mlkem768" if is_35(recipe.openssl) else "qkd_x25519"
+
+    def check_handshakes(self, recipe, error_log, other_end, count):
+        """So many keys of each role were delivered; the server's error log and the other end's
+        QKD_LOG tell of the same ones."""
+        self.check_keys(recipe, count, (other_end,))
+        told = handshake_keys(text(recipe, error_log))
+        self.assertEqual({key[0] for key in told}, {self.group(recipe)}, recipe.logs())
+        self.assertEqual(sorted(key[2] for key in told),
+                         sorted(key[2] for key in recipe.keys(other_end)))
+
+    def check_it_does_not_start(self, program, block, openssl):
+        """A group that OpenSSL does not know, since nobody loads the provider, is an error."""
+        with Recipe(program, openssl=openssl) as recipe:
+            self.prepare(recipe)
+            for sae in ("alice", "bob"):
+                (recipe.lab / sae / "openssl.cnf").write_text("", encoding="ascii")
+            process = recipe.start(block)
+            self.assertNotEqual(process.wait(LIMIT_S), 0)
+            said = recipe.output(process) + recipe.logs()
+            self.assertIn(self.group(recipe), said)
+            return said
+
+    def reason_line(self, recipe, error_log):
+        """The line with the provider's reason, once it is written."""
+        def find():
+            return next((line for line in text(recipe, error_log).splitlines()
+                         if ":qkd:" in line), None)
+        return wait_until(find, f"a reason in {error_log}")
