@@ -81,6 +81,7 @@ struct doctor {
     CONF *conf;                    /* owned; DOCTOR_FILE */
     const char *init_section;      /* borrowed from conf; DOCTOR_FILE */
     const char *provider_section;  /* borrowed from conf; DOCTOR_PROVIDERS */
+    const char *provider_name;     /* by which OpenSSL knows it; likewise */
     const char *tls_section;       /* borrowed from conf, of system_default; DOCTOR_GROUPS */
     char module[PATH_MAX];         /* the file of the provider; DOCTOR_MODULE */
     char *values[SETTING_COUNT];   /* owned; DOCTOR_SETTINGS */

@@ -14,17 +14,26 @@
 
 static const char diagnostics[] = "config_diagnostics";
 
-const char *doctor_conf(const struct doctor *doctor, const char *section, const char *name)
+STACK_OF(CONF_VALUE) * doctor_conf_section(const struct doctor *doctor, const char *section)
 {
     STACK_OF(CONF_VALUE) * rows;
 
     ERR_set_mark();
     rows = NCONF_get_section(doctor->conf, section);
     ERR_pop_to_mark();
+    return rows;
+}
+
+const char *doctor_conf(const struct doctor *doctor, const char *section, const char *name)
+{
+    STACK_OF(CONF_VALUE) *rows = doctor_conf_section(doctor, section);
+    const char *value = NULL;
+
+    /* The last one counts. */
     for (int i = 0; i < sk_CONF_VALUE_num(rows); i++)
         if (strcmp(sk_CONF_VALUE_value(rows, i)->name, name) == 0)
-            return sk_CONF_VALUE_value(rows, i)->value;
-    return NULL;
+            value = sk_CONF_VALUE_value(rows, i)->value;
+    return value;
 }
 
 /* --config, then $OPENSSL_CONF, then OpenSSL's own. */
@@ -102,7 +111,7 @@ static bool find_init(struct doctor *doctor)
                      "OpenSSL ignores the rest of it");
         return false;
     }
-    if (NCONF_get_section(doctor->conf, init) == NULL) {
+    if (doctor_conf_section(doctor, init) == NULL) {
         doctor_wrong(doctor, doctor_cure(cure, "add the section: [%s]", init),
                      "'openssl_conf = %s' names a section that the file does not have", init);
         return false;
@@ -111,7 +120,7 @@ static bool find_init(struct doctor *doctor)
     return true;
 }
 
-static bool is_true(const char *text)
+bool doctor_is_true(const char *text)
 {
     static const char *const words[] = {"1", "yes", "true", "on"};
 
@@ -132,7 +141,7 @@ static void check_diagnostics(struct doctor *doctor)
                      "'%s' stands in section [%s], where OpenSSL takes it for the name of a module "
                      "and fails to start",
                      diagnostics, doctor->init_section);
-    else if (value == NULL || !is_true(value))
+    else if (value == NULL || !doctor_is_true(value))
         doctor_warn(doctor,
                     "put this line at the top of the file, above the first [section]: "
                     "config_diagnostics = 1",

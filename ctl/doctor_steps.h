@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The steps that need no network, one file each. */
+/* The steps that need no network, one file each, and what they share. */
 #ifndef QKD_CTL_DOCTOR_STEPS_H
 #define QKD_CTL_DOCTOR_STEPS_H
 
@@ -8,11 +8,71 @@
 /* Where the lines above the first section are. */
 #define DOCTOR_CONF_TOP "default"
 
+/* The rows of a section; NULL when the file has none of this name, or it is empty. */
+STACK_OF(CONF_VALUE) * doctor_conf_section(const struct doctor *doctor, const char *section);
+
 /* What the file says in this very section; NULL when it has no such section or line. No error
  * stays behind in OpenSSL's queue. */
 const char *doctor_conf(const struct doctor *doctor, const char *section, const char *name);
 
-/* Sets path and conf; init_section when the file has one that exists. */
+/* The words that OpenSSL takes for yes: 1, yes, true, on. */
+bool doctor_is_true(const char *text);
+
+/* Sets path, conf and init_section. */
 void doctor_file(struct doctor *doctor);
+
+/* Sets provider_section and provider_name. */
+void doctor_providers(struct doctor *doctor);
+
+/* Sets module. */
+void doctor_module(struct doctor *doctor);
+
+/* Sets values and settings. */
+void doctor_settings(struct doctor *doctor);
+
+/* The files of cert, key and ca. */
+void doctor_identity(struct doctor *doctor);
+
+/* Sets program. */
+void doctor_load(struct doctor *doctor);
+void doctor_versions(struct doctor *doctor);
+void doctor_code_points(struct doctor *doctor);
+
+/* Sets tls_section. */
+void doctor_groups(struct doctor *doctor);
+void doctor_fall_back(struct doctor *doctor);
+
+enum { DOCTOR_NAME_BYTES = 64 };
+
+/* A group that the program has, as its index-th report line says. */
+struct doctor_group {
+    unsigned number;
+    bool is_ours;
+    char provider[DOCTOR_NAME_BYTES];
+    char name[DOCTOR_NAME_BYTES];
+    char internal_name[DOCTOR_NAME_BYTES]; /* may be "" */
+};
+
+bool doctor_program_group(const struct doctor *doctor, size_t index, struct doctor_group *group);
+
+/* The group of this name, as this OpenSSL compares names; false when the program has none. */
+bool doctor_find_group(const struct doctor *doctor, const char *name, struct doctor_group *group);
+
+/* One name of a list of groups, without the marks that OpenSSL from 3.3 or 3.5 on takes before
+ * it. */
+struct doctor_listed {
+    char name[DOCTOR_NAME_BYTES];
+    bool may_be_unknown; /* '?' */
+    bool is_removal;     /* '-' */
+};
+
+/* Reads the name at *list and moves behind it; false at the end. */
+bool doctor_next_group(const char **list, struct doctor_listed *listed);
+
+/* A line of the TLS settings of all programs, by its name in any case; NULL when there is none. */
+const char *doctor_tls_command(const struct doctor *doctor, const char *name);
+
+/* Whether the program's OpenSSL is MAJOR.MINOR or newer. */
+bool doctor_openssl_is(const struct doctor *doctor, unsigned major, unsigned minor);
 
 #endif

@@ -7,6 +7,8 @@
 #include <openssl/conf.h>
 #include <openssl/err.h>
 
+#include "ctl/nearest.h"
+
 /* Names in the section that are not for us: OpenSSL's own, and those of the provider alone. */
 static const char *const other_names[] = {
     "activate", "identity", "module", "soft_load", "source-uri", "destination-uri",
@@ -32,8 +34,7 @@ static bool is_ours(CONF *conf, const CONF_VALUE *row)
     return strcmp(identity != NULL ? identity : row->name, "qkd") == 0;
 }
 
-/* The name of the provider's section; NULL when there is none. */
-static const char *find_section(CONF *conf)
+const CONF_VALUE *openssl_cnf_provider(CONF *conf)
 {
     const char *init = NCONF_get_string(conf, NULL, "openssl_conf");
     const char *providers = init != NULL ? NCONF_get_string(conf, init, "providers") : NULL;
@@ -43,7 +44,7 @@ static const char *find_section(CONF *conf)
         const CONF_VALUE *row = sk_CONF_VALUE_value(rows, i);
 
         if (is_ours(conf, row))
-            return row->value;
+            return row;
     }
     return NULL;
 }
@@ -64,6 +65,22 @@ static int find_setting(const char *name)
     return -1;
 }
 
+bool openssl_cnf_knows(const char *name)
+{
+    return find_setting(name) >= 0 || known_elsewhere(name);
+}
+
+const char *openssl_cnf_nearest(const char *name)
+{
+    struct nearest nearest = nearest_to(name);
+
+    for (int i = 0; i < SETTING_COUNT; i++)
+        nearest_try(&nearest, setting_text((enum setting_name)i));
+    for (size_t i = 0; i < sizeof(other_names) / sizeof(other_names[0]); i++)
+        nearest_try(&nearest, other_names[i]);
+    return nearest.found;
+}
+
 static bool take_row(const CONF_VALUE *row, char *values[static SETTING_COUNT],
                      struct status *status)
 {
@@ -80,8 +97,8 @@ static bool take_row(const CONF_VALUE *row, char *values[static SETTING_COUNT],
 
 static bool take_section(CONF *conf, char *values[static SETTING_COUNT], struct status *status)
 {
-    const char *section = find_section(conf);
-    STACK_OF(CONF_VALUE) *rows = section != NULL ? NCONF_get_section(conf, section) : NULL;
+    const CONF_VALUE *provider = openssl_cnf_provider(conf);
+    STACK_OF(CONF_VALUE) *rows = provider != NULL ? NCONF_get_section(conf, provider->value) : NULL;
 
     if (rows == NULL)
         return status_fail(status, OUTCOME_CONFIG, "there is no section of the provider qkd");

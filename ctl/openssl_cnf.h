@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include <openssl/conf.h>
+
 #include "base/status.h"
 #include "keys/settings.h"
 
@@ -17,5 +19,15 @@
  * section. On false all values are NULL. */
 bool openssl_cnf_read(const char *path, char *values[static SETTING_COUNT], struct status *status);
 void openssl_cnf_free(char *values[static SETTING_COUNT]);
+
+/* The row of the list of providers that activates ours: its name and its section. NULL when there
+ * is none. */
+const CONF_VALUE *openssl_cnf_provider(CONF *conf);
+
+/* Whether OpenSSL or the provider reads a line of this name in the provider's section. */
+bool openssl_cnf_knows(const char *name);
+
+/* The name of such a line that is most like this one; NULL when none is like it. */
+const char *openssl_cnf_nearest(const char *name);
 
 #endif
