@@ -33,6 +33,7 @@ test_packages=(
 	strace            # shows which thread waits for the disk
 	nginx             # web servers of examples/
 	apache2-bin
+	tshark            # dissects captures for the tests of wireshark/
 )
 [ "${1:-}" != test ] || packages+=("${test_packages[@]}")
 

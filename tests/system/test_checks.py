@@ -76,6 +76,42 @@ class Secrets(unittest.TestCase):
             self.assertIn("server.key", done.stdout)
 
 
+class Groups(unittest.TestCase):
+    FILES = ("provider/groups.c", "provider/groups.h", "docs/groups.md", "wireshark/qkd.lua")
+
+    def check(self, name=None, old="", new=""):
+        """check-groups on a tree in which one text of one file was replaced."""
+        with tempfile.TemporaryDirectory() as folder:
+            for file in self.FILES:
+                text = (harness.ROOT / file).read_text(encoding="utf-8")
+                path = pathlib.Path(folder) / file
+                path.parent.mkdir(exist_ok=True)
+                if file == name:
+                    self.assertIn(old, text)
+                    text = text.replace(old, new, 1)
+                path.write_text(text, encoding="utf-8")
+            return subprocess.run([TESTS / "check-groups", folder], capture_output=True, text=True,
+                                  timeout=harness.LIMIT_S, check=False)
+
+    def test_the_groups_of_this_tree_agree(self):
+        done = self.check()
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_differences_between_the_lists_of_groups_are_found(self):
+        for name, old, new, group in (
+                ("provider/groups.c", "0xFE10", "0xFE20", "qkd_x25519"),
+                ("provider/groups.c", "768, 192, 1184, 1088", "768, 192, 1184, 1087", "mlkem768"),
+                ("provider/groups.h", "    X(kyber768)  ", "    X(kyber769)  ", "QKD_GROUPS"),
+                ("docs/groups.md", "| 0x3044 |", "| 0x3144 |", "qkd_hqc128"),
+                ("docs/groups.md", "| 113 | 113 |", "| 113 | 112 |", "qkd_secp384r1"),
+                ("docs/groups.md", "| qkd_bikel1 |", "| qkd_bikel2 |", "qkd_bikel1"),
+                ("wireshark/qkd.lua", "0xFE05", "0xFE06", "qkd_efrodo1344shake"),
+                ("wireshark/qkd.lua", "1665, 1665", "1665, 1664", "qkd_secp384r1mlkem1024")):
+            done = self.check(name, old, new)
+            self.assertEqual(done.returncode, 1, f"{name}: {old}")
+            self.assertIn(group, done.stdout)
+
+
 class Exports(unittest.TestCase):
     def check(self, source, *options):
         """check-exports on a small library made of this C text."""

@@ -5,7 +5,7 @@
 
 #include "provider/groups.h"
 
-/* docs/protocol.md: numbers that other implementations rely on. */
+/* docs/groups.md: numbers that other implementations rely on. */
 static const struct {
     const char *name;
     unsigned code_point;
