@@ -2,6 +2,7 @@
 #
 #   make demo    sets up, builds, and shows TLS handshakes keyed by QKD and a KEM
 #   make test    sets up, builds (twice: plain and with sanitizers), runs every test
+#   make test-matrix   every OpenSSL with every other: 3.0, 3.5, 3.6, 4.0 (SERIES=list)
 #   make bench   sets up, builds, measures
 #   make bench-kme   requests and keys per second of the key server, by kind of store
 #   make soak        an hour of mixed load: does anything grow? (MINUTES=minutes)
@@ -15,7 +16,7 @@
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup setup-test demo test test-asan bench bench-kme soak crash-test fuzz lint screenshots clean
+.PHONY: build setup setup-test demo test test-asan test-matrix bench bench-kme soak crash-test fuzz lint screenshots clean
 
 build: setup
 	@scripts/build.sh build
@@ -37,6 +38,10 @@ test: setup-test build
 test-asan: setup-test build
 	@scripts/build.sh build/asan address,undefined
 	@ctest --test-dir build/asan -j$(JOBS) --output-on-failure
+
+SERIES ?= 3.0 3.5 3.6 4.0
+test-matrix: setup-test build
+	@SERIES='$(SERIES)' scripts/test-matrix.sh build
 
 bench: build
 	@env -u LD_LIBRARY_PATH bench/run.py
