@@ -3,7 +3,9 @@
 what its log says."""
 from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
 from recipe import Recipe
-from web_servers import (GATEWAY_PORT, SERVER_PORT, WebServerCase, misbehave, stop_kme, text)
+from reloads import measure
+from web_servers import (PREFORK, EVENT, GATEWAY_PORT, SERVER_PORT,
+                         WebServerCase, misbehave, stop_kme, text)
 
 HANDSHAKES = 3
 PAGE = "This page came over a connection keyed by QKD."
@@ -75,3 +77,14 @@ class Apache(WebServerCase):
                     r"^\[.*\] \[ssl:info\] \[pid \d+:tid \d+\] SSL Library Error: "
                     r"error:4080000\d:qkd::.*\(group qkd_x25519mlkem768, peer alice: "
                     r"KME localhost:17410: .*Connection refused"))
+
+    def test_graceful_restarts_under_load_share_no_key_with_prefork(self):
+        self.check_reloads(PREFORK)
+
+    def test_graceful_restarts_under_load_share_no_key_with_event(self):
+        self.check_reloads(EVENT)
+
+    def check_reloads(self, server):
+        figures = measure(server, handshakes=300, points=5)
+        self.assertEqual((figures.wrong(), figures.reloads), ([], 5), figures)
+        self.assertGreater(figures.processes, 5)

@@ -2,7 +2,9 @@
 """The recipe of nginx, as it stands: as server, as client, and what its log says."""
 from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
 from recipe import Recipe
-from web_servers import (GATEWAY_PORT, SERVER_PORT, WebServerCase, misbehave, stop_kme, text)
+from reloads import measure
+from web_servers import (NGINX, GATEWAY_PORT, SERVER_PORT,
+                         WebServerCase, misbehave, stop_kme, text)
 
 HANDSHAKES = 3
 
@@ -73,3 +75,8 @@ class Nginx(WebServerCase):
                 r"\(SSL: error:4080000\d:qkd::[^:]+:group qkd_x25519mlkem768, peer alice: "
                 r"KME localhost:17410: .*Connection refused.*\) while SSL handshaking, "
                 r"client: 127\.0\.0\.1, server: 127\.0\.0\.1:8443$"))
+
+    def test_reloads_under_load_share_no_key_and_leave_nothing_behind(self):
+        figures = measure(NGINX, handshakes=300, points=5)
+        self.assertEqual((figures.wrong(), figures.reloads), ([], 5), figures)
+        self.assertGreater(figures.processes, 5)

@@ -4,7 +4,6 @@ import collections
 import os
 import pathlib
 import signal
-import subprocess
 
 from harness import BUILD, LIMIT_S, handshake_keys, qkdctl, wait_until
 from recipe import Recipe, RecipeCase, is_35
@@ -30,6 +29,19 @@ def lab_env(recipe):
     """The variables of lab/lab.env."""
     return dict(line.split("=", 1) for line in text(recipe, "lab/lab.env").splitlines()
                 if "=" in line and not line.startswith("#"))
+
+
+def children(pid):
+    """Process IDs of the direct children that still live."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == pid and state != "Z":
+            found.append(int(path.parent.name))
+    return found
 
 
 def stop_kme(recipe, name):

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A web server that is reloaded again and again while clients make handshakes with it.
+
+measure() runs the recipe of examples/ and returns Figures: what became of each connection, which
+process used which key ID, and how much memory and how many descriptors the processes had.
+"""
+import collections
+import dataclasses
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+
+from harness import LIMIT_S, HarnessError, wait_until
+from recipe import Recipe
+from web_servers import SERVER_PORT, children, load_command, text
+
+# What 8 Mbit/s and 64 Mibit give is far above what handshakes of two cores take.
+LAB = {"rate_bps": 8_000_000, "capacity_bits": 67_108_864}
+THREADS = 4
+RETRIES = 20
+CONNECTIONS_MAX = 1_000_000
+
+_USED = re.compile(r"qkd\[(\d+)\] info handshake key \S+ role=\S+ key_id=([0-9a-f-]{36})")
+
+# Of the master, and of its children: the mean of each child's figure.
+Sample = collections.namedtuple("Sample", "master_kib master_fds children child_kib child_fds")
+
+# What a figure may vary by. The children's descriptors count the connections of the moment.
+MARGINS = {"master_kib": 512, "master_fds": 2, "child_kib": 2048, "child_fds": THREADS}
+
+
+@dataclasses.dataclass
+class Figures:
+    completed: int = 0
+    failures: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    delivered: dict = dataclasses.field(default_factory=dict)
+    reloads: int = 0
+    processes: int = 0      # that used a key
+    unequal_ids: int = 0    # known to one end only
+    shared_ids: int = 0     # used more than once, in whatever process
+    samples: list = dataclasses.field(default_factory=list)
+
+    def failed(self):
+        return sum(self.failures.values())
+
+    def wrong(self):
+        """What must not be, as sentences; a connection that failed may have cost a key of one end
+        or of both."""
+        found = []
+        for role, keys in self.delivered.items():
+            if not 0 <= keys - self.completed <= self.failed():
+                found.append(f"{keys:.0f} keys of the {role} for {self.completed} handshakes, "
+                             f"{self.failed()} failed")
+        if self.shared_ids:
+            found.append(f"{self.shared_ids} key IDs were used more than once")
+        if self.unequal_ids > self.failed():
+            found.append(f"{self.unequal_ids} key IDs are known to one end only")
+        return found + self.grown()
+
+    def grown(self):
+        """Figures of the last sample that are above those of the one after the first reload."""
+        first, last = self.samples[1], self.samples[-1]
+        return [f"{name} grew from {getattr(first, name):.0f} to {getattr(last, name):.0f}"
+                for name, margin in MARGINS.items()
+                if getattr(last, name) > getattr(first, name) + margin]
+
+
+def memory_kib(pid):
+    """Resident memory of one process."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    resident = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.M)
+    if not resident:
+        raise ProcessLookupError(pid)
+    return int(resident[1])
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def _of_each(figure, pids):
+    """The figure of each process that still lives."""
+    found = []
+    for pid in pids:
+        try:
+            found.append(figure(pid))
+        except OSError:
+            continue
+    return found
+
+
+def sample(master, pids):
+    return Sample(memory_kib(master), descriptors(master), len(pids),
+                  statistics.mean(_of_each(memory_kib, pids) or [0]),
+                  statistics.mean(_of_each(descriptors, pids) or [0]))
+
+
+def used_ids(log):
+    """[(process ID, key ID)] of a QKD_LOG."""
+    return [(int(pid), key_id) for pid, key_id in _USED.findall(log)]
+
+
+def _reload(server, master):
+    """One reload; returns when all processes of the old generation are gone."""
+    before = set(children(master))
+    os.kill(master, server.reload_signal)
+
+    def is_new():
+        now = set(children(master))
+        return now and not now & before
+    wait_until(is_new, f"new processes of {server.name}")
+
+
+def _check_lives(load, recipe):
+    if load.poll() not in (None, 0):
+        raise HarnessError(f"https_load ended with {load.returncode}:\n"
+                           f"{text(recipe, 'run/load.out')[-2000:]}")
+
+
+def master_pid(recipe, server):
+    return wait_until(lambda: int(text(recipe, server.pid_file) or 0),
+                      f"{server.name}: its process ID")
+
+
+class Lines:
+    """Counts the lines of a file that grows."""
+
+    def __init__(self, path):
+        self._path, self._offset, self._count = path, 0, 0
+
+    def count(self):
+        with open(self._path, "rb") as file:
+            file.seek(self._offset)
+            octets = file.read()
+        self._offset += len(octets)
+        self._count += octets.count(b"\n")
+        return self._count
+
+
+def _accompany(recipe, server, load, figures, handshakes, points, reload):
+    """A sample, and perhaps a reload, at so many points spread evenly over the handshakes, and one
+    sample after the last of them. The load goes on for as long as that takes."""
+    master = master_pid(recipe, server)
+    requests = Lines(recipe.dir / "run" / "access.log")
+    for point in range(1, points + 2):
+        def far_enough(wanted=handshakes * point // (points + 1)):
+            _check_lives(load, recipe)
+            return requests.count() >= wanted
+        wait_until(far_enough, "handshakes before the next sample", 10 * LIMIT_S)
+        figures.samples.append(sample(master, children(master)))
+        if reload and point <= points:
+            _reload(server, master)
+            figures.reloads += 1
+    load.terminate()
+    load.wait(LIMIT_S)
+    _check_lives(load, recipe)
+
+
+def _settle(recipe, figures, server_log):
+    """Fills in what became of connections and keys, once the load is over."""
+    said = text(recipe, "run/load.out")
+    figures.completed = int(re.search(r"^completed (\d+) failed \d+$", said, re.M)[1])
+    figures.failures.update(re.findall(r"^failed (.*)$", said, re.M))
+    figures.delivered = {role: recipe.delivered(role) for role in ("initiator", "responder")}
+    ours, theirs = used_ids(text(recipe, server_log)), used_ids(text(recipe, "run/load.qkd"))
+    figures.processes = len({pid for pid, _ in ours})
+    figures.shared_ids = sum(count - 1 for ids in (ours, theirs) for count in
+                             collections.Counter(key_id for _, key_id in ids).values())
+    figures.unequal_ids = len({key_id for _, key_id in ours} ^ {key_id for _, key_id in theirs})
+
+
+def without_qkd(recipe):
+    """The same set-up on plain X25519, without our provider: what the program does by itself."""
+    for path in recipe.dir.glob("*.conf"):
+        path.write_text(path.read_text(encoding="utf-8").replace("qkd_x25519mlkem768;", "X25519;")
+                        .replace("Groups qkd_x25519mlkem768", "Groups X25519"), encoding="utf-8")
+    for sae in ("alice", "bob"):
+        (recipe.lab / sae / "openssl.cnf").write_text("", encoding="ascii")
+
+
+def measure(server, handshakes, points, reload=True, qkd=True, api="014", initiator="client"):
+    """At least so many completed handshakes, with a sample and, unless reload=False, a reload at so many
+    points in between."""
+    figures = Figures()
+    with Recipe(server.program, api, initiator, **LAB) as recipe:
+        if not qkd:
+            without_qkd(recipe)
+        recipe.start(server.block, ready=SERVER_PORT)
+        with open(recipe.dir / "run" / "load.out", "wb") as out:
+            load = subprocess.Popen(load_command(recipe, CONNECTIONS_MAX, THREADS, RETRIES),
+                                    env=recipe.environment("alice", log="load"), stdout=out,
+                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        try:
+            _accompany(recipe, server, load, figures, handshakes, points, reload)
+        finally:
+            if load.poll() is None:
+                load.kill()
+            load.wait()
+        _settle(recipe, figures, "run/error.log")
+    return figures
