@@ -34,6 +34,7 @@ test_packages=(
 	nginx             # web servers of examples/
 	apache2-bin
 	tshark            # dissects captures for the tests of wireshark/
+	nodejs            # examples/nodejs
 )
 [ "${1:-}" != test ] || packages+=("${test_packages[@]}")
 
