@@ -33,6 +33,7 @@ enum doctor_step_id {
     DOCTOR_MODULE,
     DOCTOR_SETTINGS,
     DOCTOR_IDENTITY,
+    DOCTOR_TLS,
     DOCTOR_LOAD,
     DOCTOR_VERSIONS,
     DOCTOR_CODE_POINTS,
@@ -82,7 +83,7 @@ struct doctor {
     const char *init_section;      /* borrowed from conf; DOCTOR_FILE */
     const char *provider_section;  /* borrowed from conf; DOCTOR_PROVIDERS */
     const char *provider_name;     /* by which OpenSSL knows it; likewise */
-    const char *tls_section;       /* borrowed from conf, of system_default; DOCTOR_GROUPS */
+    const char *tls_section;       /* borrowed from conf, of system_default; DOCTOR_TLS */
     char module[PATH_MAX];         /* the file of the provider; DOCTOR_MODULE */
     char *values[SETTING_COUNT];   /* owned; DOCTOR_SETTINGS */
     struct settings *settings;     /* owned, without a fault; DOCTOR_SETTINGS */

@@ -12,7 +12,7 @@ enum { SOON_DAYS = 30 };
 
 void doctor_cert_name(const X509 *cert, char *name, size_t name_bytes)
 {
-    X509_NAME *subject = X509_get_subject_name(cert);
+    const X509_NAME *subject = X509_get_subject_name(cert);
     int place = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
     const X509_NAME_ENTRY *entry = place >= 0 ? X509_NAME_get_entry(subject, place) : NULL;
     unsigned char *text = NULL;

@@ -11,6 +11,7 @@
 #include <openssl/err.h>
 
 #include "ctl/doctor_steps.h"
+#include "ctl/nearest.h"
 
 static const char diagnostics[] = "config_diagnostics";
 
@@ -34,6 +35,31 @@ const char *doctor_conf(const struct doctor *doctor, const char *section, const 
         if (strcmp(sk_CONF_VALUE_value(rows, i)->name, name) == 0)
             value = sk_CONF_VALUE_value(rows, i)->value;
     return value;
+}
+
+static bool is_top(const char *section)
+{
+    return strcmp(section, DOCTOR_CONF_TOP) == 0;
+}
+
+const char *doctor_section_cure(const struct doctor *doctor, char cure[static DOCTOR_CURE_BYTES],
+                                const char *section, const char *name, const char *missing)
+{
+    STACK_OF(OPENSSL_CSTRING) *names = NCONF_get_section_names(doctor->conf);
+    struct nearest nearest = nearest_to(missing);
+
+    for (int i = 0; i < sk_OPENSSL_CSTRING_num(names); i++)
+        if (!is_top(sk_OPENSSL_CSTRING_value(names, i)) &&
+            strcmp(sk_OPENSSL_CSTRING_value(names, i), section) != 0)
+            nearest_try(&nearest, sk_OPENSSL_CSTRING_value(names, i));
+    sk_OPENSSL_CSTRING_free(names);
+    if (nearest.found == NULL)
+        return doctor_cure(cure, "add the section: [%s]", missing);
+    if (is_top(section))
+        return doctor_cure(cure, "above the first [section] write the line as: %s = %s", name,
+                           nearest.found);
+    return doctor_cure(cure, "in section [%s] write the line as: %s = %s", section, name,
+                       nearest.found);
 }
 
 /* --config, then $OPENSSL_CONF, then OpenSSL's own. */
@@ -112,7 +138,8 @@ static bool find_init(struct doctor *doctor)
         return false;
     }
     if (doctor_conf_section(doctor, init) == NULL) {
-        doctor_wrong(doctor, doctor_cure(cure, "add the section: [%s]", init),
+        doctor_wrong(doctor,
+                     doctor_section_cure(doctor, cure, DOCTOR_CONF_TOP, "openssl_conf", init),
                      "'openssl_conf = %s' names a section that the file does not have", init);
         return false;
     }

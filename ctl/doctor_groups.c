@@ -10,55 +10,6 @@
 
 enum { LIST_MAX_BYTES = 4096, LIST_MAX_NAMES = 64, LINE_BYTES = 1024 };
 
-/* The section of TLS settings that every program gets; NULL, and a finding, when the way to it is
- * broken or there is none. */
-static const char *find_section(struct doctor *doctor)
-{
-    const char *ssl = doctor_conf(doctor, doctor->init_section, "ssl_conf");
-    const char *tls = ssl != NULL ? doctor_conf(doctor, ssl, "system_default") : NULL;
-    char cure[DOCTOR_CURE_BYTES];
-
-    if (ssl == NULL)
-        doctor_warn(doctor,
-                    doctor_cure(cure,
-                                "put this line into section [%s], or set the groups in each "
-                                "program: ssl_conf = ssl",
-                                doctor->init_section),
-                    "section [%s] has no line 'ssl_conf = SECTION': programs use QKD only when "
-                    "they set its groups themselves",
-                    doctor->init_section);
-    else if (tls == NULL)
-        doctor_wrong(
-            doctor, doctor_cure(cure, "put this line into section [%s]: system_default = tls", ssl),
-            "'ssl_conf = %s' leads nowhere: there is no section [%s] with a line "
-            "'system_default = SECTION'",
-            ssl, ssl);
-    else if (doctor_conf_section(doctor, tls) == NULL)
-        doctor_wrong(doctor, doctor_cure(cure, "add the section: [%s]", tls),
-                     "'system_default = %s' names a section that the file does not have, or that "
-                     "is empty",
-                     tls);
-    else
-        return tls;
-    return NULL;
-}
-
-/* OpenSSL takes the names of TLS commands in any case, and Curves as another word for Groups. */
-const char *doctor_tls_command(const struct doctor *doctor, const char *name)
-{
-    STACK_OF(CONF_VALUE) *rows =
-        doctor->tls_section != NULL ? doctor_conf_section(doctor, doctor->tls_section) : NULL;
-
-    for (int i = 0; i < sk_CONF_VALUE_num(rows); i++) {
-        const char *dot = strrchr(sk_CONF_VALUE_value(rows, i)->name, '.');
-        const char *command = dot != NULL ? dot + 1 : sk_CONF_VALUE_value(rows, i)->name;
-
-        if (strcasecmp(command, name) == 0)
-            return sk_CONF_VALUE_value(rows, i)->value;
-    }
-    return NULL;
-}
-
 bool doctor_find_group(const struct doctor *doctor, const char *name, struct doctor_group *group)
 {
     bool any_case = doctor_openssl_is(doctor, 3, 5);
@@ -101,7 +52,7 @@ static const char *find_meant(const struct doctor *doctor, const char *name,
     struct doctor_group group;
 
     for (size_t i = 0; doctor_program_group(doctor, i, &group); i++) {
-        size_t distance = nearest.distance;
+        unsigned distance = nearest.distance;
         const char *found = nearest.found;
 
         nearest_try(&nearest, group.name);
@@ -251,13 +202,12 @@ static bool check_list(struct doctor *doctor, const char *list)
 
 void doctor_groups(struct doctor *doctor)
 {
-    const char *section = find_section(doctor);
-    const char *list;
+    const char *list = doctor_tls_command(doctor, "Groups");
 
-    if (section == NULL)
+    if (doctor->tls_section == NULL) {
+        doctor_ok(doctor, "none for all programs; those that a program sets itself count");
         return;
-    doctor->tls_section = section;
-    list = doctor_tls_command(doctor, "Groups");
+    }
     if (list == NULL)
         list = doctor_tls_command(doctor, "Curves");
     if (check_list(doctor, list) && check_maximum(doctor) && check_context(doctor) && list != NULL)

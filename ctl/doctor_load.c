@@ -7,7 +7,7 @@
 
 #include "ctl/doctor_steps.h"
 
-enum { LOAD_LIMIT_MS = 15000, LINE_BYTES = 1024, STAGE_BYTES = 128 };
+enum { LOAD_LIMIT_MS = 8000, LINE_BYTES = 1024, STAGE_BYTES = 128 };
 
 /* What the module does in its first moments is not for us to mend. */
 static bool check_end(struct doctor *doctor)

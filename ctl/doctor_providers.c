@@ -20,12 +20,11 @@ static const char *find_list(struct doctor *doctor)
         return NULL;
     }
     if (doctor_conf_section(doctor, list) == NULL) {
-        doctor_wrong(
-            doctor,
-            doctor_cure(cure, "add the section [%s] with the line: qkd = qkd_provider", list),
-            "'providers = %s' names a section that the file does not have, or that is "
-            "empty",
-            list);
+        doctor_wrong(doctor,
+                     doctor_section_cure(doctor, cure, doctor->init_section, "providers", list),
+                     "'providers = %s' names a section that the file does not have, or that is "
+                     "empty",
+                     list);
         return NULL;
     }
     return list;
@@ -43,7 +42,7 @@ static const CONF_VALUE *find_row(struct doctor *doctor, const char *list)
         return NULL;
     }
     if (doctor_conf_section(doctor, row->value) == NULL) {
-        doctor_wrong(doctor, doctor_cure(cure, "add the section: [%s]", row->value),
+        doctor_wrong(doctor, doctor_section_cure(doctor, cure, list, row->name, row->value),
                      "'%s = %s' in section [%s] names a section that the file does not have, or "
                      "that is empty",
                      row->name, row->value, list);

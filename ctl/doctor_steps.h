@@ -18,6 +18,11 @@ const char *doctor_conf(const struct doctor *doctor, const char *section, const 
 /* The words that OpenSSL takes for yes: 1, yes, true, on. */
 bool doctor_is_true(const char *text);
 
+/* The cure for "NAME = MISSING" in `section` when the file has no section of that name: the name
+ * of one that is like it, or to add it. */
+const char *doctor_section_cure(const struct doctor *doctor, char cure[static DOCTOR_CURE_BYTES],
+                                const char *section, const char *name, const char *missing);
+
 /* Sets path, conf and init_section. */
 void doctor_file(struct doctor *doctor);
 
@@ -33,12 +38,14 @@ void doctor_settings(struct doctor *doctor);
 /* The files of cert, key and ca. */
 void doctor_identity(struct doctor *doctor);
 
+/* Sets tls_section, when the file has one; it need not. */
+void doctor_tls(struct doctor *doctor);
+
 /* Sets program. */
 void doctor_load(struct doctor *doctor);
 void doctor_versions(struct doctor *doctor);
 void doctor_code_points(struct doctor *doctor);
 
-/* Sets tls_section. */
 void doctor_groups(struct doctor *doctor);
 void doctor_fall_back(struct doctor *doctor);
 

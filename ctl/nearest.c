@@ -2,13 +2,12 @@
 #include "ctl/nearest.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
-static size_t least(size_t a, size_t b, size_t c)
+static unsigned least(unsigned a, unsigned b)
 {
-    size_t smaller = a < b ? a : b;
-
-    return smaller < c ? smaller : c;
+    return a < b ? a : b;
 }
 
 /* '_' and '-' are the same slip as a capital letter: none. */
@@ -17,25 +16,28 @@ static int fold(char c)
     return c == '_' ? '-' : tolower((unsigned char)c);
 }
 
-/* Letters to put in, take out or change, row by row of the usual table. Both texts fit. */
-static size_t distance(const char *a, const char *b)
+/* Letters to put in, take out, change, or swap with the next. Both texts fit. */
+static unsigned distance(const char *a, const char *b)
 {
-    size_t length = strlen(b), row[NEAREST_MAX_CHARS + 1];
+    unsigned table[NEAREST_MAX_CHARS + 1][NEAREST_MAX_CHARS + 1];
+    unsigned a_length = (unsigned)strlen(a), b_length = (unsigned)strlen(b);
 
-    for (size_t j = 0; j <= length; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        size_t above_left = row[0];
+    for (unsigned i = 0; i <= a_length; i++)
+        table[i][0] = i;
+    for (unsigned j = 0; j <= b_length; j++)
+        table[0][j] = j;
+    for (unsigned i = 1; i <= a_length; i++) {
+        for (unsigned j = 1; j <= b_length; j++) {
+            bool same = fold(a[i - 1]) == fold(b[j - 1]);
 
-        row[0] = i + 1;
-        for (size_t j = 0; j < length; j++) {
-            size_t above = row[j + 1];
-
-            row[j + 1] = least(above + 1, row[j] + 1, above_left + (fold(a[i]) != fold(b[j])));
-            above_left = above;
+            table[i][j] =
+                least(least(table[i - 1][j], table[i][j - 1]) + 1, table[i - 1][j - 1] + !same);
+            if (i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) &&
+                fold(a[i - 2]) == fold(b[j - 1]))
+                table[i][j] = least(table[i][j], table[i - 2][j - 2] + 1);
         }
     }
-    return row[length];
+    return table[a_length][b_length];
 }
 
 struct nearest nearest_to(const char *name)
@@ -45,7 +47,8 @@ struct nearest nearest_to(const char *name)
 
 void nearest_try(struct nearest *nearest, const char *candidate)
 {
-    size_t length = strlen(candidate), away;
+    size_t length = strlen(candidate);
+    unsigned away;
 
     if (length > NEAREST_MAX_CHARS || strlen(nearest->name) > NEAREST_MAX_CHARS)
         return;

@@ -3,14 +3,12 @@
 #ifndef QKD_CTL_NEAREST_H
 #define QKD_CTL_NEAREST_H
 
-#include <stddef.h>
-
 enum { NEAREST_MAX_CHARS = 64 };
 
 struct nearest {
     const char *name;  /* as written; borrowed */
     const char *found; /* borrowed; NULL while no name is like it */
-    size_t distance;   /* of `found` */
+    unsigned distance; /* of `found` */
 };
 
 struct nearest nearest_to(const char *name);

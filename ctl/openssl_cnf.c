@@ -23,14 +23,15 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-/* The name that OpenSSL will know the provider by. */
+/* By the file of the module, or by the name that OpenSSL will know the provider by. */
 static bool is_ours(CONF *conf, const CONF_VALUE *row)
 {
     const char *identity = NCONF_get_string(conf, row->value, "identity");
     const char *module = NCONF_get_string(conf, row->value, "module");
 
-    if (module != NULL)
-        return strncmp(base_name(module), "qkd.", 4) == 0 || strcmp(base_name(module), "qkd") == 0;
+    if (module != NULL &&
+        (strncmp(base_name(module), "qkd.", 4) == 0 || strcmp(base_name(module), "qkd") == 0))
+        return true;
     return strcmp(identity != NULL ? identity : row->name, "qkd") == 0;
 }
 
