@@ -19,15 +19,13 @@ void kme_options_rows(struct kme_options *options, struct option_row rows[static
                                          0};
 }
 
-/* The file to read; NULL when the options alone have to do. */
+/* The file to read; NULL when the options alone have to do. One key server's URL with the identity
+ * for another, out of the environment, would surprise. */
 static const char *config_file(const struct kme_options *options)
 {
     if (options->config != NULL)
         return options->config;
-    for (int i = 0; i < SETTING_COUNT; i++)
-        if (options->given[i] != NULL)
-            return NULL;
-    return getenv("OPENSSL_CONF");
+    return options->given[SETTING_KME] == NULL ? getenv("OPENSSL_CONF") : NULL;
 }
 
 static bool merge(const struct kme_options *options, struct kme_session *session,

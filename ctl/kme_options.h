@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The options of every subcommand that talks to a key server: --config FILE names an
- * openssl.cnf (without any of them $OPENSSL_CONF does), and --kme, --sae, --peer, --cert, --key,
+ * openssl.cnf (without it and --kme $OPENSSL_CONF does), and --kme, --sae, --peer, --cert, --key,
  * --ca, --timeout-ms, --source-uri, --destination-uri, --etsi004-dialect come before what the
  * file says.
  */
@@ -26,7 +26,8 @@ struct kme_options {
 #define KME_OPTIONS_HELP                                                                           \
     "\n"                                                                                           \
     "Which key server, and as whom:\n"                                                             \
-    "  --config FILE   an openssl.cnf with the provider's section (default $OPENSSL_CONF)\n"       \
+    "  --config FILE   an openssl.cnf with the provider's section (default $OPENSSL_CONF,\n"       \
+    "                  unless --kme is given)\n"                                                   \
     "  --kme URL  --sae ID  --peer ID  --cert FILE  --key FILE  --ca FILE  --timeout-ms N\n"       \
     "                  come before what the file says; all of them given, no file is needed.\n"    \
     "                  The URL says how it is asked: https:// ETSI 014, etsi004:// ETSI 004\n"     \

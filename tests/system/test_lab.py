@@ -369,6 +369,17 @@ class Keys(unittest.TestCase):
             self.assertEqual(over.returncode, 1)
             self.assertIn("nobody", over.stderr)
 
+    def test_options_come_before_the_file_of_the_environment_too(self):
+        """Unless they name another key server, which has nothing to do with that file."""
+        with Lab() as lab:
+            for words in (("--timeout-ms", 5000), ("--peer", "bob"), ("--ca", lab.ca)):
+                done = qkdctl("get-key", *words, conf=lab.conf("alice"))
+                self.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
+            other = qkdctl("get-key", "--kme", lab.kme_a_014, "--timeout-ms", 5000,
+                           conf=lab.conf("alice"))
+            self.assertEqual(other.returncode, 1)
+            self.assertIn("sae is not set", other.stderr)
+
     def test_status_tells_what_the_key_server_says(self):
         with Lab() as lab:
             value = json.loads(qkdctl("status", "--json", conf=lab.conf("alice"),
@@ -435,8 +446,8 @@ class Settings(unittest.TestCase):
 
     def test_help_lists_and_explains_every_subcommand(self):
         listed = re.findall(r"^  qkdctl (\S+)", qkdctl("help", check=True).stdout, re.M)
-        self.assertEqual(listed, ["lab", "status", "get-key", "check-kme", "misbehave",
-                                  "version", "help"])
+        self.assertEqual(listed, ["lab", "status", "get-key", "doctor", "check-kme",
+                                  "misbehave", "version", "help"])
         for name in listed:
             said = qkdctl("help", name, check=True).stdout
             self.assertIn(f"usage: qkdctl {name}", said)
