@@ -4,8 +4,8 @@
 processes, and nothing that grows.
 
 Four clients make handshakes all the time, each for one small page. Memory is resident memory,
-descriptors are open ones: of the master, and the mean of its children, after the first reload and
-at the end. The rows "X25519" are the same without the provider: what the program does by itself.
+descriptors are open ones, of the master and the mean of its children: a sample before each reload
+and one at the end, the most of the first half and the most of the second. The rows "X25519" are the same without the provider: what the program does by itself.
 Exit code 1 on a key too many, a key ID used twice, or growth beyond the bounds.
 """
 import argparse
@@ -25,8 +25,7 @@ WIDTHS = (15, 10, 7, 10, 6, 10, 10, 9, 9, 15, 15, 10, 9)
 
 
 def cells(server, keys, figures):
-    first, last = figures.samples[1], figures.samples[-1]
-    change = [f"{getattr(first, name):.0f} > {getattr(last, name):.0f}"
+    change = [" > ".join(f"{most:.0f}" for most in figures.halves(name))
               for name in ("master_kib", "child_kib", "master_fds", "child_fds")]
     spent = [f"{figures.delivered[role] / figures.completed:.3f}"
              for role in ("initiator", "responder")]

@@ -3,7 +3,7 @@
 what its log says."""
 from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
 from recipe import Recipe
-from reloads import measure
+from reloads import check_that_a_reload_reads_no_settings, measure
 from web_servers import (PREFORK, EVENT, GATEWAY_PORT, SERVER_PORT,
                          WebServerCase, misbehave, stop_kme, text)
 
@@ -83,6 +83,11 @@ class Apache(WebServerCase):
 
     def test_graceful_restarts_under_load_share_no_key_with_event(self):
         self.check_reloads(EVENT)
+
+    def test_a_graceful_restart_keeps_the_settings_and_children_may_read_none(self):
+        for server in (PREFORK, EVENT):
+            with self.subTest(server=server.name):
+                check_that_a_reload_reads_no_settings(self, server)
 
     def check_reloads(self, server):
         figures = measure(server, handshakes=300, points=5)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe of nginx, as it stands: as server, as client, and what its log says."""
-from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
+import subprocess
+
+import hung_kme
+from harness import LIMIT_S, OPENSSL35, SYSTEM_OPENSSL, handshake_keys, wait_until
 from recipe import Recipe
-from reloads import measure
+from reloads import check_that_a_reload_reads_no_settings, measure
 from web_servers import (NGINX, GATEWAY_PORT, SERVER_PORT,
-                         WebServerCase, misbehave, stop_kme, text)
+                         WebServerCase, load_command, misbehave, stop_kme, text)
 
 HANDSHAKES = 3
 
@@ -80,3 +83,25 @@ class Nginx(WebServerCase):
         figures = measure(NGINX, handshakes=300, points=5)
         self.assertEqual((figures.wrong(), figures.reloads), ([], 5), figures)
         self.assertGreater(figures.processes, 5)
+
+    def test_a_reload_keeps_the_settings_and_workers_may_read_none(self):
+        check_that_a_reload_reads_no_settings(self, NGINX)
+
+    def test_a_hung_key_server_delays_the_worker_until_the_handshake_fails_and_no_longer(self):
+        with Recipe("nginx") as recipe:
+            hung_kme.adapt(recipe, workers=1, timeout_ms=500)
+            recipe.start("server", ready=SERVER_PORT)
+            with hung_kme.KeptConnection() as kept:
+                self.assertEqual(kept.get(), 200)
+                hung_kme.hang(recipe)
+                with subprocess.Popen(load_command(recipe, 1, 1, retries=0),
+                                      env=recipe.environment("alice"), stdout=subprocess.PIPE,
+                                      text=True) as load:
+                    wait_until(lambda: hung_kme.hung_calls(recipe) == 1, "a call that hangs")
+                    # It comes although the key server is silent for ten minutes.
+                    self.assertEqual(kept.get(), 200)
+                    self.assertIn("the key server did not answer in time",
+                                  self.reason_line(recipe, "run/error.log"))
+                    self.assertIn("failed handshake", load.communicate(timeout=LIMIT_S)[0])
+                    self.assertEqual(load.returncode, 1)
+                self.assertEqual(kept.get(), 200)

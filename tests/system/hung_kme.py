@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nginx while the key server takes requests and never answers: what other connections notice."""
+import http.client
+import re
+
+from harness import LIMIT_S, metric
+from web_servers import lab_env, misbehave
+
+PLAIN_PORT = 8445
+NEVER_MS = "600000"
+
+
+def adapt(recipe, workers, timeout_ms):
+    """The recipe with so many workers, this time budget, and a port for plain HTTP beside."""
+    edits = (("nginx.conf", r"^worker_processes .*;", f"worker_processes {workers};"),
+             ("nginx.conf", r"^( *)listen 127\.0\.0\.1:8443 ssl;",
+              rf"\g<0>\n\1listen 127.0.0.1:{PLAIN_PORT};"),
+             ("lab/bob/openssl.cnf", r"^timeout-ms = .*$", f"timeout-ms = {timeout_ms}"))
+    for name, pattern, text in edits:
+        path = recipe.dir / name
+        changed, count = re.subn(pattern, text, path.read_text(encoding="utf-8"), flags=re.M)
+        assert count == 1, f"{name} has {count} lines like {pattern}"
+        path.write_text(changed, encoding="utf-8")
+
+
+def hang(recipe):
+    """From now on bob's key server keeps silent when it is asked for the key of a handshake."""
+    misbehave(recipe, "KME_B_ADMIN", "delay", "--method", "dec_keys", "--ms", NEVER_MS)
+
+
+def hung_calls(recipe):
+    """How many calls the key server has kept waiting."""
+    return metric(lab_env(recipe)["KME_B_ADMIN"], "qkd_kme_misbehaved_total", kind="delay")
+
+
+class KeptConnection:
+    """Plain HTTP on one connection, which stays with the worker that accepted it."""
+
+    def __enter__(self):
+        self._http = http.client.HTTPConnection("127.0.0.1", PLAIN_PORT, timeout=LIMIT_S)
+        self._http.connect()
+        return self
+
+    def __exit__(self, *_):
+        self._http.close()
+
+    def get(self):
+        """The status of an answer."""
+        self._http.request("GET", "/")
+        answer = self._http.getresponse()
+        answer.read()
+        return answer.status
