@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from versions import Installation, Report  # noqa: E402  (the path is set above)
 import alerts  # noqa: E402
+import inner  # noqa: E402
 import majors  # noqa: E402
 import pairs  # noqa: E402
 
@@ -32,6 +33,7 @@ def main():
     installations = [Installation(prefix, modules) for prefix in options.prefixes]
     report, begin = Report(), time.monotonic()
     handshakes = pairs.run(report, installations)
+    handshakes += inner.run(report, installations)
     refused = alerts.run(report, installations)
     majors.run(report, installations)
     report.say(f"\n{handshakes} handshakes, each with one key at each end, and {refused} that had to "

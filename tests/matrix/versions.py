@@ -30,7 +30,7 @@ class Installation(harness.OpenSSL):
         self.major = numbers[0]
         self.has_mlkem = numbers >= (3, 5, 0)
         self.has_diagnostics = numbers >= (3, 4, 0)  # config_diagnostics in openssl.cnf
-        self.modules = modules_of[self.major]
+        self.modules = pathlib.Path(modules_of[self.major]).resolve()
 
     def env(self, conf=None, log=None, **more):
         if self.modules:
