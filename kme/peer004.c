@@ -26,13 +26,10 @@ static void refuse(struct streams004 *streams, const struct frame_stream *frame,
     stream004_tell_closed(streams, &frame->stream_id, frame->opening, reason);
 }
 
-/* Nobody waits until the ID is on record here: the peer cuts nothing before it is on record there,
- * and would refuse it after a crash of both. */
 static void accept_new(struct streams004 *streams, const struct frame_stream *frame)
 {
     const struct stream_opening *open = &frame->u.open;
     const char *why = NULL;
-    uint64_t ticket;
 
     if (!kme_config_has_004(streams->env->config))
         why = "no ETSI 004 here";
@@ -42,7 +39,7 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
         why = "its SAE is not behind that link";
     else if (!catalogue004_has_room(streams->catalogue, streams->env->config, NULL))
         why = "max_streams are there";
-    else if (!record004_put(&streams->catalogue->record, &frame->stream_id, &ticket))
+    else if (!record004_put_later(&streams->catalogue->record, &frame->stream_id))
         why = "the store refuses its ID";
     else if (stream004_new(streams, frame, false) == NULL)
         why = "out of memory";

@@ -149,6 +149,7 @@ void peers_tick(struct peers *peers)
         rate_meter_sample(&peer->rate, now_ns, peer->counters.generated_bits);
         streams004_tick(peer->streams);
     }
+    record004_put_waiting(&peers->catalogue.record);
     burnt004_expire(&peers->catalogue.burnt,
                     now_ns - peers->env->config->limits.max_ttl_s * NS_PER_S);
 }

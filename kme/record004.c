@@ -70,6 +70,7 @@ void record004_start(struct record004 *record, struct burnt004 *burnt)
 
 void record004_end(struct record004 *record)
 {
+    record004_put_waiting(record);
     for (size_t i = 0; i < record->stock_count; i++)
         on_forgotten(shelf_of(record), &record->stock[i].id);
     record->stock_count = 0;
@@ -93,6 +94,34 @@ bool record004_put(struct record004 *record, const struct key_id *id, uint64_t *
 
     *ticket = shelf != NULL ? shelf_put(shelf, SHELF_STREAM_ID, no_peer, id, NULL, 0) : 0;
     return shelf == NULL || *ticket != 0;
+}
+
+void record004_put_waiting(struct record004 *record)
+{
+    struct shelf *shelf = shelf_of(record);
+
+    if (record->later_count == 0)
+        return;
+    shelf_begin(shelf);
+    for (size_t i = 0; i < record->later_count; i++)
+        shelf_put(shelf, SHELF_STREAM_ID, no_peer, &record->later[i], NULL, 0);
+    if (shelf_end(shelf) != 0)
+        record->later_count = 0;
+}
+
+bool record004_put_later(struct record004 *record, const struct key_id *id)
+{
+    struct shelf *shelf = shelf_of(record);
+    struct status status = STATUS_INIT;
+
+    if (shelf == NULL)
+        return true;
+    if (record->later_count == RECORD004_LATER_MAX)
+        record004_put_waiting(record);
+    if (record->later_count == RECORD004_LATER_MAX || !shelf_ok(shelf, &status))
+        return false;
+    record->later[record->later_count++] = *id;
+    return true;
 }
 
 bool record004_is_settled(const struct record004 *record, uint64_t ticket)

@@ -186,6 +186,40 @@ class Durable(StreamCase):
         self.assertNotIn(fresh, (made, brought))
         self.assert_same_key(alice.get_key(fresh, 0), bob.get_key(fresh, 0), 0)
 
+    def test_an_id_not_yet_on_record_at_its_second_end_is_refused_by_the_first(self):
+        sites = self.sites_004(durable=BOTH)
+        alice, bob = self.pair(sites)
+        ids = [self.opened(alice, bob) for _ in range(3)]
+        sites.kill("kme-b")
+        sites.start("kme-b")
+        sites.wait_for_link(1)
+        alice, bob = self.pair(sites)
+        for ksid in ids:
+            self.assert_short(bob.open("alice", ksid=ksid), IN_USE)
+            self.assert_short(alice.open("bob", ksid=ksid), IN_USE)
+
+    def test_the_second_end_alone_remembers_an_id_after_a_clean_stop(self):
+        sites = self.sites_004(durable=("kme-b",))
+        ksid = self.opened(*self.pair(sites))
+        sites.stop("kme-b")
+        self.refused_by_b(sites, ksid)
+
+    def test_the_second_end_alone_remembers_an_id_some_seconds_after_its_opening(self):
+        sites = self.sites_004(durable=("kme-b",))
+        ksid = self.opened(*self.pair(sites))
+        self.let_rest(sites)
+        sites.kill("kme-b")
+        self.refused_by_b(sites, ksid)
+
+    def refused_by_b(self, sites, ksid):
+        """The server of alice forgets everything; that of bob has the ID on record."""
+        sites.kill("kme-a")
+        sites.up()
+        sites.wait_for_link(1)
+        alice, bob = self.pair(sites)
+        self.assert_short(bob.open("alice", ksid=ksid), IN_USE)
+        self.assert_short(alice.open("bob", ksid=ksid, timeout=30000), IN_USE)
+
     def opened_as(self, alice, bob, ksid):
         """A stream whose ID alice and bob bring."""
         alice.send(open_request(*alice.uris("bob"), ksid, timeout=30000))
