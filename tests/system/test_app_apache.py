@@ -84,6 +84,12 @@ class Apache(WebServerCase):
     def test_graceful_restarts_under_load_share_no_key_with_event(self):
         self.check_reloads(EVENT)
 
+    def test_children_that_live_long_grow_neither_in_memory_nor_in_descriptors(self):
+        for server in (PREFORK, EVENT):
+            with self.subTest(server=server.name):
+                figures = measure(server, handshakes=600, points=7, reload=False)
+                self.assertEqual(figures.wrong(), [], figures)
+
     def test_a_graceful_restart_keeps_the_settings_and_children_may_read_none(self):
         for server in (PREFORK, EVENT):
             with self.subTest(server=server.name):

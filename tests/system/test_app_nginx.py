@@ -84,6 +84,10 @@ class Nginx(WebServerCase):
         self.assertEqual((figures.wrong(), figures.reloads), ([], 5), figures)
         self.assertGreater(figures.processes, 5)
 
+    def test_workers_that_live_long_grow_neither_in_memory_nor_in_descriptors(self):
+        figures = measure(NGINX, handshakes=600, points=7, reload=False)
+        self.assertEqual(figures.wrong(), [], figures)
+
     def test_a_reload_keeps_the_settings_and_workers_may_read_none(self):
         check_that_a_reload_reads_no_settings(self, NGINX)
 

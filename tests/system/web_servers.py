@@ -11,12 +11,15 @@ from recipe import Recipe, RecipeCase, is_35
 SERVER_PORT, GATEWAY_PORT = 8443, 8444
 HTTPS_LOAD = BUILD / "tests" / "bin" / "https_load"
 
-# A way to run a web server: the recipe and its block, and how it is told to reload.
-WebServer = collections.namedtuple("WebServer", "name program block pid_file reload_signal")
+# A way to run a web server: the recipe and its block, how it is told to reload, and whether its
+# children have threads.
+WebServer = collections.namedtuple("WebServer",
+                                   "name program block pid_file reload_signal threads")
 
-NGINX = WebServer("nginx", "nginx", "server", "run/nginx.pid", signal.SIGHUP)
-PREFORK = WebServer("Apache prefork", "apache", "prefork", "run/httpd.pid", signal.SIGUSR1)
-EVENT = WebServer("Apache event", "apache", "event", "run/httpd.pid", signal.SIGUSR1)
+NGINX = WebServer("nginx", "nginx", "server", "run/nginx.pid", signal.SIGHUP, False)
+PREFORK = WebServer("Apache prefork", "apache", "prefork", "run/httpd.pid", signal.SIGUSR1,
+                    False)
+EVENT = WebServer("Apache event", "apache", "event", "run/httpd.pid", signal.SIGUSR1, True)
 
 
 def text(recipe, name):
