@@ -8,16 +8,25 @@ import harness
 PYTHON = "/usr/bin/python3"
 TWO_LIBCRYPTOS = r"""
 import ctypes, socket, ssl, sys
-path, port, ca = sys.argv[1:]
+path, libssl, modules, port, ca = sys.argv[1:]
 context = ssl.create_default_context(cafile=ca)      # the system's libcrypto has read openssl.cnf
 other = ctypes.CDLL(path)                            # and now this one reads it
 other.OPENSSL_init_crypto.argtypes = [ctypes.c_uint64, ctypes.c_void_p]
 other.OPENSSL_init_crypto(0x40, None)
 other.OSSL_PROVIDER_available.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 print("other has qkd:", other.OSSL_PROVIDER_available(None, b"qkd"))
+ctypes.CDLL(libssl)                                  # which the module needs, too
+other.OSSL_LIB_CTX_new.restype = ctypes.c_void_p
+library = ctypes.c_void_p(other.OSSL_LIB_CTX_new())  # which reads no file
+other.OSSL_PROVIDER_set_default_search_path(library, modules.encode())
+other.OSSL_PROVIDER_load.restype = ctypes.c_void_p
+own = other.OSSL_PROVIDER_load(library, b"qkd")
+print("other with its own module:", bool(own) and other.OSSL_PROVIDER_available(library, b"qkd"))
 with socket.create_connection(("127.0.0.1", int(port))) as tcp:
     with context.wrap_socket(tcp, server_hostname="localhost") as tls:
         print("own handshake:", tls.version())
+other.OSSL_PROVIDER_unload(ctypes.c_void_p(own))
+other.OSSL_LIB_CTX_free(library)
 """
 
 
@@ -73,17 +82,20 @@ def check_shipped_conf(report, lab, at, module_of):
 
 def check_two_libcryptos(report, lab, system, other):
     """One process, one openssl.cnf: the provider works in the libcrypto that it was built for, and
-    refuses the other."""
+    refuses the other; that one takes the module of its own major beside it."""
     conf = system.conf(lab, "alice", groups="qkd_x25519")
     with harness.Server(lab, "-groups", "qkd_x25519", conf=system.conf(lab, "bob"),
                         openssl=system) as server:
-        done = subprocess.run(
-            [PYTHON, "-I", "-c", TWO_LIBCRYPTOS, f"{other.library_path}/libcrypto.so.{other.major}",
-             str(server.port), lab.ca], env=system.env(conf, "info"), capture_output=True,
-            text=True, timeout=harness.LIMIT_S, check=False)
+        libraries = [f"{other.library_path}/{name}.so.{other.major}"
+                     for name in ("libcrypto", "libssl")]
+        done = subprocess.run([PYTHON, "-I", "-c", TWO_LIBCRYPTOS, *libraries, str(other.modules),
+                               str(server.port), lab.ca], env=system.env(conf, "info"),
+                              capture_output=True, text=True, timeout=harness.LIMIT_S, check=False)
         at_server = harness.handshake_keys(server.log())
     at_client = harness.handshake_keys(done.stderr)
-    if (done.stdout != "other has qkd: 0\nown handshake: TLSv1.3\n" or len(at_client) != 1 or
+    if (done.returncode != 0 or done.stdout.splitlines() !=
+            ["other has qkd: 0", "other with its own module: 1", "own handshake: TLSv1.3"] or
+            len(at_client) != 1 or
             [key[2] for key in at_client] != [key[2] for key in at_server] or
             done.stderr.count(" info loaded version ") != 1 or
             done.stderr.count(refusal(system.major, other)) != 1):
@@ -91,7 +103,8 @@ def check_two_libcryptos(report, lab, system, other):
                     f"{done.stdout}{done.stderr}")
         return
     report.say(f"\nlibcrypto {system.name} and {other.name} in one process, one openssl.cnf: the "
-               f"first has the provider and makes a handshake, the second refuses the module")
+               f"first has the provider and makes a handshake; the second refuses that module, and "
+               f"takes the one of its own major")
 
 
 def run(report, installations):
