@@ -16,7 +16,7 @@ def group_of(openssl):
 
 class Application(RecipeCase):
     def talk(self, recipe):
-        recipe.run("build")
+        self.assertEqual(recipe.run("build").stderr, "")
         recipe.start("server", ready=8443, log="server")
         done = recipe.run("client", log="client")
         self.assertEqual(done.stderr, "")
@@ -43,7 +43,7 @@ class Application(RecipeCase):
 
     def server_alone(self, recipe):
         """With an unmodified client, which reads what the server says to it."""
-        recipe.run("build")
+        self.assertEqual(recipe.run("build").stderr, "")
         recipe.start("server", ready=8443, log="server")
         done, _ = recipe.client(8443, request="")
         (key,) = recipe.keys("s_client")
@@ -73,7 +73,7 @@ class Application(RecipeCase):
         for openssl, qkd in ((OPENSSL35, "qkd_x25519mlkem768"), (SYSTEM_OPENSSL, "qkd_x25519")):
             with self.subTest(group=qkd), \
                     self.with_groups(openssl, f"{qkd}:X25519", "X25519") as recipe:
-                recipe.run("build")
+                self.assertEqual(recipe.run("build").stderr, "")
                 server = recipe.start("server", ready=8443)
                 done = recipe.run("client", check=False)
                 self.assertEqual((done.returncode, done.stderr), (2, ""))

@@ -10,7 +10,7 @@ _ANSWER = re.compile(r"hello by QUIC: group (\S+), QKD key (\S+)$", re.M)
 
 class Quic(RecipeCase):
     def start(self, recipe):
-        recipe.run("build")
+        self.assertEqual(recipe.run("build").stderr, "")
         server = recipe.start("server", ready=lambda: recipe.logs().count("quic-server: ready"))
         return server
 
@@ -51,7 +51,7 @@ class Quic(RecipeCase):
         """Cannot: there is no QUIC to compile against."""
         with Recipe("quic", openssl=SYSTEM_OPENSSL) as recipe:
             with self.assertRaisesRegex(HarnessError, "openssl/quic.h: No such file"):
-                recipe.run("build")
+                self.assertEqual(recipe.run("build").stderr, "")
 
     def test_client_on_30(self):
         """Cannot: s_client knows no QUIC."""
