@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Captures made without any right to capture: a relay that notes what passes, and a writer of pcap
-files that puts it into TCP segments."""
+"""Captures made without any right to capture: relays that note what passes, and a writer of pcap
+files that puts it into TCP segments or UDP datagrams."""
 import itertools
 import pathlib
 import selectors
@@ -81,6 +81,51 @@ def _end(sink):
         pass
 
 
+class UdpRecorder:
+    """Forwards the datagrams of one client to a port; notes them like TcpRecorder.
+
+    Attributes: port, pieces: [(CLIENT or SERVER, datagram), ...].
+    """
+
+    def __init__(self, to_port):
+        self._to_port = to_port
+        self.pieces = []
+
+    def __enter__(self):
+        self._near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._near.bind(("127.0.0.1", 0))
+        self._far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._far.connect(("127.0.0.1", self._to_port))
+        self.port = self._near.getsockname()[1]
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._relay, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+        self._near.close()
+        self._far.close()
+
+    def _relay(self):
+        client = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._near, selectors.EVENT_READ)
+            selector.register(self._far, selectors.EVENT_READ)
+            while not self._ended.is_set():
+                for key, _ in selector.select(0.05):
+                    if key.fileobj is self._near:
+                        data, client = self._near.recvfrom(65536)
+                        self.pieces.append((CLIENT, data))
+                        self._far.send(data)
+                    else:
+                        data = _read(self._far)
+                        if data:
+                            self.pieces.append((SERVER, data))
+                            self._near.sendto(data, client)
+
+
 # --- files ---------------------------------------------------------------------------------
 
 def _ip(protocol, sender, payload):
@@ -109,6 +154,13 @@ def tcp_packets(pieces, client_port, segment_bytes=1400):
     for sender, data in pieces:
         for at in range(0, len(data), segment_bytes):
             yield packet(sender, 0x18, data[at:at + segment_bytes])
+
+
+def udp_packets(pieces, client_port):
+    """The IP packets of a conversation over UDP."""
+    for sender, data in pieces:
+        head = struct.pack(">HHHH", *_ports(sender, client_port), 8 + len(data), 0)
+        yield _ip(17, sender, head + data)
 
 
 def write_pcap(path, *conversations):
