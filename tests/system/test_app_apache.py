@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe of Apache httpd, as it stands: as server with both kinds of processes, as client, and
 what its log says."""
+import re
+
 from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
 from recipe import Recipe
 from reloads import check_that_a_reload_reads_no_settings, measure
@@ -53,6 +55,17 @@ class Apache(WebServerCase):
             with self.subTest(openssl=openssl.program):
                 self.assertIn("SSLOpenSSLConfCmd",
                               self.check_it_does_not_start("apache", "event", openssl))
+
+    def test_the_first_virtual_host_of_a_port_decides_on_the_group(self):
+        with Recipe("apache") as recipe:
+            path = recipe.dir / "server.conf"
+            head, ssl = re.split(r"(?m)^(?=SSLEngine)", path.read_text(encoding="utf-8"))
+            hosts = "".join(f"<VirtualHost *:{SERVER_PORT}>\nServerName {name}\n"
+                            f"{ssl.replace('qkd_x25519mlkem768', group)}</VirtualHost>\n"
+                            for name, group in (("first.example", "X25519"),
+                                                ("localhost", "qkd_x25519mlkem768")))
+            path.write_text(head + hosts, encoding="utf-8")
+            self.check_that_the_first_server_decides(recipe, "event")
 
     def test_the_log_says_that_the_key_id_is_unknown(self):
         for block in ("prefork", "event"):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe of nginx, as it stands: as server, as client, and what its log says."""
+import re
 import subprocess
 
 import hung_kme
@@ -54,6 +55,16 @@ class Nginx(WebServerCase):
         for openssl in (OPENSSL35, SYSTEM_OPENSSL):
             with self.subTest(openssl=openssl.program):
                 self.assertIn("[emerg]", self.check_it_does_not_start("nginx", "gateway", openssl))
+
+    def test_the_first_server_of_a_port_decides_on_the_group(self):
+        with Recipe("nginx") as recipe:
+            path = recipe.dir / "nginx.conf"
+            head, server, tail = re.split(r"(?ms)^(    server \{.*?^    \}\n)",
+                                          path.read_text(encoding="utf-8"))
+            first = server.replace("localhost;", "first.example;", 1).replace(
+                "ssl_certificate ", "ssl_ecdh_curve X25519;\n        ssl_certificate ")
+            path.write_text(head + first + server + tail, encoding="utf-8")
+            self.check_that_the_first_server_decides(recipe, "server")
 
     def test_the_log_says_that_the_key_id_is_unknown(self):
         with Recipe("nginx") as recipe:

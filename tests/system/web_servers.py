@@ -97,6 +97,15 @@ class WebServerCase(RecipeCase):
             self.assertIn(self.group(recipe), said)
             return said
 
+    def check_that_the_first_server_decides(self, recipe, block):
+        """Of two names on one port the first has X25519 and the second QKD; both get X25519."""
+        recipe.start(block, ready=SERVER_PORT)
+        for name in ("first.example", "localhost"):
+            done, group = recipe.client(SERVER_PORT, options=("-groups", "qkd_x25519mlkem768:X25519",
+                                                              "-servername", name))
+            self.assertEqual((done.returncode, group), (0, "X25519"), done.stdout + recipe.logs())
+        self.assertEqual(recipe.delivered("responder"), 0)
+
     def reason_line(self, recipe, error_log):
         """The line with the provider's reason, once it is written."""
         def find():
