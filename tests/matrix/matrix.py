@@ -16,6 +16,7 @@ import alerts  # noqa: E402
 import inner  # noqa: E402
 import majors  # noqa: E402
 import pairs  # noqa: E402
+import suites  # noqa: E402
 
 
 def parse():
@@ -36,6 +37,7 @@ def main():
     handshakes += inner.run(report, installations)
     refused = alerts.run(report, installations)
     majors.run(report, installations)
+    suites.run(report, installations)
     report.say(f"\n{handshakes} handshakes, each with one key at each end, and {refused} that had to "
                f"fail, in {time.monotonic() - begin:.0f} s; not as it must be: "
                f"{len(report.failures)}")
