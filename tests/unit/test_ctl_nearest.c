@@ -26,7 +26,7 @@ static void finds_what_was_meant(void **state)
         {"timeout_ms", "timeout-ms"},
         {"Timeout-ms", "timeout-ms"},
         {"timout-ms", "timeout-ms"},
-        {"timeout", NULL},
+        {"timeout", "timeout-ms"},
         {"intiator", "initiator"},
         {"intiiator", "initiator"},
         {"pere", "peer"},
