@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "ctl/doctor_program.h"
+#include "etsi/etsi014.h"
 #include "keys/settings.h"
 
 /* Ascending: the outcome of a step is the highest of its findings. */
@@ -42,11 +43,11 @@ enum doctor_step_id {
     DOCTOR_KME_NAME,
     DOCTOR_KME_TCP,
     DOCTOR_KME_TLS,
-    DOCTOR_KME_CLOCK,
     DOCTOR_KME_ANSWER,
     DOCTOR_KME_SAE,
     DOCTOR_KME_PEER,
-    DOCTOR_HANDSHAKE,
+    DOCTOR_KME_CLOCK,
+    DOCTOR_PAIR,
     DOCTOR_CONNECT,
     DOCTOR_STEP_COUNT
 };
@@ -74,6 +75,12 @@ struct doctor_choices {
     bool json;
 };
 
+/* What a key server of ETSI 014 told about itself. */
+struct doctor_kme {
+    struct etsi014_status status;
+    char date[64]; /* the header field; "" = none */
+};
+
 /* What the steps know of each other. Each pointer is NULL until the step that sets it was run
  * without a wrong finding. */
 struct doctor {
@@ -88,6 +95,7 @@ struct doctor {
     char *values[SETTING_COUNT];   /* owned; DOCTOR_SETTINGS */
     struct settings *settings;     /* owned, without a fault; DOCTOR_SETTINGS */
     struct doctor_program program; /* a program with this file; DOCTOR_LOAD */
+    struct doctor_kme kme;         /* DOCTOR_KME_ANSWER */
     int64_t keys_used;             /* of the key servers, by all steps together */
     enum doctor_step_id current;   /* whose findings come in */
     enum finding_outcome outcomes[DOCTOR_STEP_COUNT];

@@ -12,15 +12,21 @@
 
 enum { WHAT_BYTES = 256 };
 
-static void check_cert_purpose(struct doctor *doctor, X509 *cert, const char *name)
+static bool check_cert_purpose(struct doctor *doctor, X509 *cert, const char *name)
 {
+    char cure[DOCTOR_CURE_BYTES];
+
     if (X509_check_purpose(cert, X509_PURPOSE_SSL_CLIENT, 0) == 1)
-        return;
-    doctor_warn(doctor,
-                "ask the CA for a certificate with extended key usage clientAuth (TLS client)",
-                "cert: the certificate of '%s' is not meant for TLS clients, and many key servers "
-                "refuse it",
-                name);
+        return true;
+    doctor_wrong(doctor,
+                 doctor_cure(cure,
+                             "get a certificate with extended key usage clientAuth from the CA of "
+                             "the key server and put it into %s",
+                             doctor->values[SETTING_CERT]),
+                 "cert: the certificate of '%s' is not meant for TLS clients, and key servers "
+                 "refuse it",
+                 name);
+    return false;
 }
 
 static void check_cert_sae(struct doctor *doctor, X509 *cert, const char *name)
@@ -48,9 +54,8 @@ static bool check_cert(struct doctor *doctor, X509 *cert)
     snprintf(what, sizeof(what), "cert: the certificate of '%s'", name);
     doctor_cure(cure, "get a new certificate from the CA of the key server and put it into %s",
                 doctor->values[SETTING_CERT]);
-    if (!doctor_cert_dates(doctor, cert, what, cure))
+    if (!doctor_cert_dates(doctor, cert, what, cure) || !check_cert_purpose(doctor, cert, name))
         return false;
-    check_cert_purpose(doctor, cert, name);
     check_cert_sae(doctor, cert, name);
     return true;
 }

@@ -57,4 +57,11 @@ void doctor_program_say(const char *name, const char *format, ...)
  * the queue. */
 void doctor_program_say_errors(const char *name);
 
+/* Loads OPENSSL_CONF as OpenSSL does for every program, but without overlooking what goes wrong,
+ * and writes what happened. */
+bool doctor_program_load(void);
+
+/* A row of that program: argv is "connect", HOST, PORT, and "own" or "plain". */
+enum exit_code doctor_program_connect(int argc, char **argv);
+
 #endif

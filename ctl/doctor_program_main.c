@@ -46,8 +46,7 @@ void doctor_program_say_errors(const char *name)
     }
 }
 
-/* As OpenSSL does for every program, but without overlooking what goes wrong. */
-static bool load_config(void)
+bool doctor_program_load(void)
 {
     bool loaded;
 
@@ -123,7 +122,7 @@ static enum exit_code run_load(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    load_config();
+    doctor_program_load();
     OSSL_PROVIDER_do_all(NULL, say_provider, NULL);
     ERR_clear_error();
     say_context(TLS_server_method(), "server");
@@ -137,6 +136,7 @@ static const struct {
     enum exit_code (*run)(int argc, char **argv); /* argv[0] is the word */
 } scenes[] = {
     {"load", run_load},
+    {"connect", doctor_program_connect},
 };
 
 enum exit_code doctor_program_main(int argc, char **argv)

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A handshake with a TLS server as an ordinary program makes it, and one without QKD. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/doctor_net.h"
+#include "ctl/doctor_steps.h"
+#include "net/endpoint.h"
+
+enum { CONNECT_LIMIT_MS = 15000, LINE_BYTES = 1024, WORD_BYTES = 300 };
+
+/* Reads HOST:PORT or [IPv6]:PORT as the key server's URL is read. */
+static bool parse_address(struct doctor *doctor, struct endpoint_address *address)
+{
+    char url[WORD_BYTES];
+    struct status status = STATUS_INIT;
+
+    snprintf(url, sizeof(url), "https://%s", doctor->choices.connect);
+    if (endpoint_address_parse(url, address, &status))
+        return true;
+    doctor_wrong(doctor, "give it as --connect HOST:PORT", "--connect '%s' is no HOST:PORT",
+                 doctor->choices.connect);
+    return false;
+}
+
+/* Why the handshake failed, by the words of the alert or of our module. */
+static const struct {
+    const char *words;
+    const char *cure;
+} failures[] = {
+    {"connect: ", "start the TLS server, or write its address behind --connect"},
+    {"alert handshake failure",
+     "let the server's Groups have one of ours (with its own qkdctl doctor), with TLS 1.3"},
+    {"alert protocol version", "let the server allow TLS 1.3"},
+    {"unsupported protocol", "let the server allow TLS 1.3"},
+    {"alert illegal parameter",
+     "see that both ends use the same initiator, API and codepoint-GROUP, that peer names the "
+     "other end on both, and that both key servers are a pair; the server's log (QKD_LOG=error) "
+     "has the reason"},
+    {"alert internal error", "look for the reason at the server: QKD_LOG=error in its environment, "
+                             "or qkdctl doctor with its file"},
+    {"bad record mac", "see that both key servers are a pair: they delivered different keys"},
+    {"", "look for the reason at the server, too: QKD_LOG=error in its environment"},
+};
+
+static const char *cure_of(const char *reason)
+{
+    size_t i = 0;
+
+    while (strstr(reason, failures[i].words) == NULL)
+        i++;
+    return failures[i].cure;
+}
+
+/* The first reason of the queue is the module's, if it has one. */
+static void say_failure(struct doctor *doctor, const struct doctor_program *program)
+{
+    char reason[LINE_BYTES], last[LINE_BYTES] = "", first[LINE_BYTES] = "no reason is given";
+
+    if (program->end != PROGRAM_EXITED) {
+        doctor_program_stage(program, last, sizeof(last));
+        doctor_wrong(doctor,
+                     "see to the server, which may take connections and not answer; report "
+                     "a crash with the file",
+                     "a program that made a handshake with %s %s at: %s", doctor->choices.connect,
+                     program->end == PROGRAM_HUNG ? "hung" : "crashed", last);
+        return;
+    }
+    for (size_t i = 0; doctor_program_line(program, "handshake-error", i, reason, sizeof(reason));
+         i++) {
+        if (i == 0)
+            memcpy(first, reason, sizeof(first));
+        memcpy(last, reason, sizeof(last));
+    }
+    doctor_wrong(doctor, cure_of(first), "the handshake with %s failed: %s%s%s",
+                 doctor->choices.connect, first, strcmp(first, last) != 0 ? "; " : "",
+                 strcmp(first, last) != 0 ? last : "");
+}
+
+static bool is_done(const struct doctor_program *program)
+{
+    char text[LINE_BYTES];
+
+    return program->end == PROGRAM_EXITED &&
+           doctor_program_line(program, "handshake", 0, text, sizeof(text)) &&
+           strcmp(text, "done") == 0;
+}
+
+/* "negotiated VERSION GROUP" */
+static void say_success(struct doctor *doctor, const struct doctor_program *program)
+{
+    char line[LINE_BYTES] = "", version[WORD_BYTES] = "?", name[DOCTOR_NAME_BYTES] = "?";
+    struct doctor_group group;
+    char cure[DOCTOR_CURE_BYTES];
+
+    doctor_program_line(program, "negotiated", 0, line, sizeof(line));
+    sscanf(line, "%299s %63s", version, name);
+    if (doctor_find_group(doctor, name, &group) && group.is_ours) {
+        doctor->keys_used++;
+        doctor_ok(doctor, "a handshake with %s used the QKD group %s (%s)", doctor->choices.connect,
+                  name, version);
+        return;
+    }
+    if (doctor->tls_section != NULL)
+        doctor_cure(cure, "let only QKD groups stand in section [%s], and MinProtocol = TLSv1.3",
+                    doctor->tls_section);
+    else
+        doctor_cure(cure, "give all programs QKD groups, as the step 'tls' says");
+    doctor_wrong(doctor, cure, "a handshake with %s went without QKD: %s, group %s",
+                 doctor->choices.connect, version, name);
+}
+
+static bool run_one(struct doctor *doctor, const struct endpoint_address *address, const char *kind,
+                    struct doctor_program *program)
+{
+    const char *const words[] = {"connect", address->host, address->port, kind, NULL};
+    struct status status = STATUS_INIT;
+
+    if (doctor_program_run(program, doctor->path, words, CONNECT_LIMIT_MS, &status))
+        return true;
+    doctor_wrong(doctor, "try again", "%s", status.text);
+    return false;
+}
+
+/* What an attacker in the way could make of an ordinary client. */
+static void try_plain(struct doctor *doctor, const struct endpoint_address *address)
+{
+    struct doctor_program program = {.end = PROGRAM_NOT_RUN};
+    char line[LINE_BYTES] = "";
+
+    if (run_one(doctor, address, "plain", &program) && is_done(&program)) {
+        doctor_program_line(&program, "negotiated", 0, line, sizeof(line));
+        doctor_warn(doctor,
+                    "if all of its clients have QKD, let the server have QKD groups only and "
+                    "MinProtocol = TLSv1.3",
+                    "the server takes a client without QKD, too (%s)", line);
+    } else {
+        doctor_ok(doctor, "the server refuses a client without QKD");
+    }
+    doctor_program_free(&program);
+}
+
+void doctor_connect(struct doctor *doctor)
+{
+    struct doctor_program program = {.end = PROGRAM_NOT_RUN};
+    struct endpoint_address address;
+
+    if (doctor->choices.connect == NULL) {
+        doctor_not_tried(doctor, "no --connect was given");
+        return;
+    }
+    if (!parse_address(doctor, &address))
+        return;
+    if (run_one(doctor, &address, "own", &program) && is_done(&program)) {
+        say_success(doctor, &program);
+        try_plain(doctor, &address);
+    } else if (doctor->outcomes[DOCTOR_CONNECT] != FINDING_WRONG) {
+        say_failure(doctor, &program);
+    }
+    doctor_program_free(&program);
+}
