@@ -39,7 +39,7 @@ def requests_while(goes_on):
 
 def measure(timeout_ms, workers, clients):
     with Recipe("nginx") as recipe:
-        hung_kme.adapt(recipe, workers, timeout_ms)
+        hung_kme.adapt_nginx(recipe, workers, timeout_ms)
         recipe.start("server", ready=SERVER_PORT)
         if clients == 0:
             end = time.monotonic() + 3

@@ -1,26 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nginx while the key server takes requests and never answers: what other connections notice."""
+"""A web server while its key server takes requests and never answers: what other connections
+notice."""
 import http.client
 import re
 
-from harness import LIMIT_S, metric
+from harness import LIMIT_S, HarnessError, metric
 from web_servers import lab_env, misbehave
 
 PLAIN_PORT = 8445
 NEVER_MS = "600000"
 
 
-def adapt(recipe, workers, timeout_ms):
-    """The recipe with so many workers, this time budget, and a port for plain HTTP beside."""
-    edits = (("nginx.conf", r"^worker_processes .*;", f"worker_processes {workers};"),
-             ("nginx.conf", r"^( *)listen 127\.0\.0\.1:8443 ssl;",
-              rf"\g<0>\n\1listen 127.0.0.1:{PLAIN_PORT};"),
-             ("lab/bob/openssl.cnf", r"^timeout-ms = .*$", f"timeout-ms = {timeout_ms}"))
-    for name, pattern, text in edits:
-        path = recipe.dir / name
-        changed, count = re.subn(pattern, text, path.read_text(encoding="utf-8"), flags=re.M)
-        assert count == 1, f"{name} has {count} lines like {pattern}"
-        path.write_text(changed, encoding="utf-8")
+def edit(recipe, name, pattern, text):
+    """Replaces the one line of a file of the recipe that is like this."""
+    path = recipe.dir / name
+    changed, count = re.subn(pattern, text, path.read_text(encoding="utf-8"), flags=re.M)
+    if count != 1:
+        raise HarnessError(f"{name} has {count} lines like {pattern}")
+    path.write_text(changed, encoding="utf-8")
+
+
+def set_timeout(recipe, timeout_ms):
+    edit(recipe, "lab/bob/openssl.cnf", r"^timeout-ms = .*$", f"timeout-ms = {timeout_ms}")
+
+
+def adapt_nginx(recipe, workers, timeout_ms):
+    """So many workers, this time budget, and a port for plain HTTP beside."""
+    edit(recipe, "nginx.conf", r"^worker_processes .*;", f"worker_processes {workers};")
+    edit(recipe, "nginx.conf", r"^( *)listen 127\.0\.0\.1:8443 ssl;",
+         rf"\g<0>\n\1listen 127.0.0.1:{PLAIN_PORT};")
+    set_timeout(recipe, timeout_ms)
+
+
+def adapt_apache(recipe, timeout_ms):
+    """This time budget, and a port for plain HTTP beside."""
+    edit(recipe, "server.conf", r"^Listen .*$",
+         rf"\g<0>\nListen 127.0.0.1:{PLAIN_PORT}\n<VirtualHost *:{PLAIN_PORT}>\n"
+         r"SSLEngine off\n</VirtualHost>")
+    set_timeout(recipe, timeout_ms)
 
 
 def hang(recipe):

@@ -2,12 +2,14 @@
 """The recipe of Apache httpd, as it stands: as server with both kinds of processes, as client, and
 what its log says."""
 import re
+import subprocess
 
-from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys
+import hung_kme
+from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys, wait_until
 from recipe import Recipe
 from reloads import check_that_a_reload_reads_no_settings, measure
 from web_servers import (PREFORK, EVENT, GATEWAY_PORT, SERVER_PORT,
-                         WebServerCase, misbehave, stop_kme, text)
+                         WebServerCase, load_command, misbehave, stop_kme, text)
 
 HANDSHAKES = 3
 PAGE = "This page came over a connection keyed by QKD."
@@ -107,6 +109,22 @@ class Apache(WebServerCase):
         for server in (PREFORK, EVENT):
             with self.subTest(server=server.name):
                 check_that_a_reload_reads_no_settings(self, server)
+
+    def test_a_hung_key_server_delays_no_other_connection(self):
+        for block in ("prefork", "event"):
+            with self.subTest(block=block), Recipe("apache") as recipe:
+                hung_kme.adapt_apache(recipe, timeout_ms=30000)
+                recipe.start(block, ready=SERVER_PORT)
+                hung_kme.hang(recipe)
+                with subprocess.Popen(load_command(recipe, 1, 1, retries=0),
+                                      env=recipe.environment("alice"),
+                                      stdout=subprocess.DEVNULL) as load:
+                    wait_until(lambda: hung_kme.hung_calls(recipe) == 1, "a call that hangs")
+                    with hung_kme.KeptConnection() as kept:
+                        self.assertEqual(kept.get(), 200)
+                    self.assertIsNone(load.poll(), "the handshake still waits")
+                    self.assertNotIn(":qkd:", text(recipe, "run/error.log"))
+                    load.kill()
 
     def check_reloads(self, server):
         figures = measure(server, handshakes=300, points=5)

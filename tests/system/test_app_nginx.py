@@ -104,7 +104,7 @@ class Nginx(WebServerCase):
 
     def test_a_hung_key_server_delays_the_worker_until_the_handshake_fails_and_no_longer(self):
         with Recipe("nginx") as recipe:
-            hung_kme.adapt(recipe, workers=1, timeout_ms=500)
+            hung_kme.adapt_nginx(recipe, workers=1, timeout_ms=500)
             recipe.start("server", ready=SERVER_PORT)
             with hung_kme.KeptConnection() as kept:
                 self.assertEqual(kept.get(), 200)
