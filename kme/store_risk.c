@@ -78,31 +78,25 @@ void risk_end(struct store *store)
     write_note(store, 0);
 }
 
-struct loading {
-    uint64_t bits;
-};
-
 static bool load_note(void *arg, const char *peer, const struct key_id *id, const uint8_t *octets,
                       size_t length)
 {
-    struct loading *loading = arg;
+    uint64_t *bits = arg;
     struct reader reader;
 
     (void)peer;
     (void)id;
     reader_init(&reader, octets, length);
-    loading->bits += reader_u64(&reader);
+    *bits += reader_u64(&reader);
     return true;
 }
 
 bool risk_load(struct store *store, uint64_t *bits, struct status *status)
 {
-    struct loading loading = {0};
-
-    if (!shelf_load(store->shelf, SHELF_OPENED, store->peer, load_note, &loading, status))
+    *bits = 0;
+    if (!shelf_load(store->shelf, SHELF_OPENED, store->peer, load_note, bits, status))
         return false;
-    *bits = loading.bits;
-    store->noted_risk_bits = loading.bits;
-    store->noted_risk_is_old = loading.bits > 0;
+    store->noted_risk_bits = *bits;
+    store->noted_risk_is_old = *bits > 0;
     return true;
 }
