@@ -49,12 +49,8 @@ static void put_user(struct buf *text)
         buf_put_format(text, "user = \"%s\";\n", account->pw_name);
 }
 
-static void put_kme(struct buf *text, const struct lab *lab, const struct lab_choices *choices,
-                    enum lab_kme kme)
+static void put_kme_self(struct buf *text, const char *name)
 {
-    enum lab_kme other = kme == LAB_KME_A ? LAB_KME_B : LAB_KME_A;
-    const char *name = lab_kme_name(kme);
-
     buf_put_format(text,
                    "# Key server %s of a laboratory; for qkd-kme --config.\n"
                    "kme_id = \"%s\";\n\n"
@@ -65,6 +61,10 @@ static void put_kme(struct buf *text, const struct lab *lab, const struct lab_ch
                    name, name, name, name);
     put_user(text);
     buf_put_text(text, "\n");
+}
+
+static void put_kme_services(struct buf *text, const struct lab *lab, enum lab_kme kme)
+{
     buf_put_format(
         text,
         "# Key delivery to SAEs (ETSI GS QKD 014), HTTPS with client certificates.\n"
@@ -78,11 +78,13 @@ static void put_kme(struct buf *text, const struct lab *lab, const struct lab_ch
         "saes = ( { id = \"%s\"; }, { id = \"%s\"; } );\n\n",
         lab_port(lab, kme, LAB_PORT_014), lab_port(lab, kme, LAB_PORT_004),
         lab_port(lab, kme, LAB_PORT_ADMIN), saes[kme].name, saes[kme].neighbour);
-    buf_put_format(text,
-                   "# Where key material survives a crash, sealed under the key file. Never bring\n"
-                   "# back an old copy of the store.\n"
-                   "store = { path = \"%s.db\"; key_file = \"%s.store-key\"; };\n\n",
-                   name, name);
+}
+
+static void put_kme_link(struct buf *text, const struct lab *lab, const struct lab_choices *choices,
+                         enum lab_kme kme)
+{
+    enum lab_kme other = kme == LAB_KME_A ? LAB_KME_B : LAB_KME_A;
+
     buf_put_format(text,
                    "# The link to the other key server. ITS QUANTUM CHANNEL IS SIMULATED.\n"
                    "link = {\n"
@@ -96,6 +98,21 @@ static void put_kme(struct buf *text, const struct lab *lab, const struct lab_ch
                    lab_kme_name(other), lab_port(lab, kme, LAB_PORT_LINK),
                    lab_port(lab, other, LAB_PORT_LINK), saes[other].name, saes[other].neighbour,
                    choices->rate_bps, choices->capacity_bits);
+}
+
+static void put_kme(struct buf *text, const struct lab *lab, const struct lab_choices *choices,
+                    enum lab_kme kme)
+{
+    const char *name = lab_kme_name(kme);
+
+    put_kme_self(text, name);
+    put_kme_services(text, lab, kme);
+    buf_put_format(text,
+                   "# Where key material survives a crash, sealed under the key file. Never bring\n"
+                   "# back an old copy of the store.\n"
+                   "store = { path = \"%s.db\"; key_file = \"%s.store-key\"; };\n\n",
+                   name, name);
+    put_kme_link(text, lab, choices, kme);
 }
 
 static void put_openssl_head(struct buf *text, const char *module)
