@@ -15,6 +15,7 @@
 #include "kme/env.h"
 #include "kme/identity.h"
 #include "kme/metrics.h"
+#include "kme/occupancy.h"
 #include "kme/peers.h"
 #include "kme/policy004.h"
 #include "kme/stream.h"
@@ -25,8 +26,7 @@ struct service004 {
     struct peers *peers;
     struct listener *listener;
     LIST_HEAD(, connection004) connections;
-    int64_t connection_count;
-    bool told_full;
+    struct occupancy occupancy;
 };
 
 /* Of a call that is made to wait before it is looked at, see misbehave004.h. */

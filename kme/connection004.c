@@ -333,7 +333,7 @@ void connection004_free(struct connection004 *connection)
     }
     attachment004_end(&connection->attachment);
     LIST_REMOVE(connection, next);
-    connection->service->connection_count--;
+    connection->service->occupancy.count--;
     stream_free(connection->stream);
     identity_free(connection->identity);
     OPENSSL_free(connection);
@@ -359,7 +359,7 @@ void connection004_new(struct service004 *service, int fd)
     address_of_peer(fd, connection->remote);
     LIST_INIT(&connection->attachment.streams);
     LIST_INSERT_HEAD(&service->connections, connection, next);
-    service->connection_count++;
+    service->occupancy.count++;
     connection->call.waiter.wake = evtimer_new(service->env->base, on_wake, &connection->call);
     connection->stream =
         stream_new(service->env->base, fd, tls, STREAM_ACCEPTED, &limits, &events, connection);

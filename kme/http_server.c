@@ -12,6 +12,7 @@
 #include "kme/config.h"
 #include "kme/identity.h"
 #include "kme/listener.h"
+#include "kme/occupancy.h"
 #include "kme/stream.h"
 
 enum {
@@ -44,8 +45,7 @@ struct http_server {
     void *arg;
     struct listener *listener;
     LIST_HEAD(, http_exchange) exchanges;
-    int64_t exchange_count;
-    bool told_full;
+    struct occupancy occupancy;
     bool draining;
     time_t date_time;
     char date[DATE_BYTES];
@@ -99,7 +99,7 @@ static void exchange_free(struct http_exchange *exchange)
     if (exchange->abort != NULL)
         exchange->abort(exchange->abort_arg);
     LIST_REMOVE(exchange, next);
-    exchange->server->exchange_count--;
+    exchange->server->occupancy.count--;
     stream_free(exchange->stream);
     http_request_free(&exchange->request);
     identity_free(exchange->identity);
@@ -258,19 +258,6 @@ static void on_closed(void *arg, const char *reason)
 
 static const struct stream_events exchange_events = {on_opened, on_received, on_drained, on_closed};
 
-/* Says it when the limit is reached, and again only after there was room. */
-static bool is_full(struct http_server *server)
-{
-    bool full = server->exchange_count >= server->env->config->limits.max_connections;
-
-    if (full && !server->told_full)
-        log_line(server->env->log, LOG_LEVEL_WARN,
-                 "%s connections are refused: max_connections = %lld are open",
-                 server->service->name, (long long)server->exchange_count);
-    server->told_full = full;
-    return full;
-}
-
 static struct http_exchange *exchange_new(struct http_server *server)
 {
     struct http_exchange *exchange = OPENSSL_zalloc(sizeof(*exchange));
@@ -280,7 +267,7 @@ static struct http_exchange *exchange_new(struct http_server *server)
     exchange->server = server;
     http_request_init(&exchange->request, server->service->max_body_bytes);
     LIST_INSERT_HEAD(&server->exchanges, exchange, next);
-    server->exchange_count++;
+    server->occupancy.count++;
     return exchange;
 }
 
@@ -291,7 +278,8 @@ static void on_accept(void *arg, int fd)
                                    server->service->max_response_bytes + HEAD_MAX_BYTES,
                                    HANDSHAKE_MS,
                                    (int)server->env->config->limits.idle_timeout_s * MS_PER_S};
-    struct http_exchange *exchange = is_full(server) ? NULL : exchange_new(server);
+    bool full = occupancy_is_full(&server->occupancy, server->env, server->service->name);
+    struct http_exchange *exchange = full ? NULL : exchange_new(server);
     bool plain = server->service->tls == TLS_NONE;
     SSL *tls = exchange == NULL || plain ? NULL : tls_new(server->env, server->service->tls);
 

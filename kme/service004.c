@@ -9,24 +9,11 @@
 #include "kme/config.h"
 #include "kme/listener.h"
 
-/* Says it when the limit is reached, and again only after there was room. */
-static bool is_full(struct service004 *service)
-{
-    bool full = service->connection_count >= service->env->config->limits.max_connections;
-
-    if (full && !service->told_full)
-        log_line(service->env->log, LOG_LEVEL_WARN,
-                 "ETSI 004 connections are refused: max_connections = %lld are open",
-                 (long long)service->connection_count);
-    service->told_full = full;
-    return full;
-}
-
 static void on_accept(void *arg, int fd)
 {
     struct service004 *service = arg;
 
-    if (is_full(service))
+    if (occupancy_is_full(&service->occupancy, service->env, "ETSI 004"))
         close(fd);
     else
         connection004_new(service, fd);
