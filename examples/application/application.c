@@ -49,7 +49,7 @@ static int describe(SSL *ssl, char line[LINE_MAX_BYTES])
         snprintf(line, LINE_MAX_BYTES, "group %s, QKD key %s, we are its %s\n", view.group,
                  view.key_id, view.role);
     else
-        snprintf(line, LINE_MAX_BYTES, "no QKD in this connection, group %s\n", view.group);
+        snprintf(line, LINE_MAX_BYTES, "no QKD key in this connection, group %s\n", view.group);
     return used;
 }
 
@@ -57,6 +57,7 @@ static void serve(SSL_CTX *ctx, BIO *connection)
 {
     SSL *ssl = SSL_new(ctx);
     char line[LINE_MAX_BYTES];
+    int used;
 
     wait_at_most(connection);
     if (ssl == NULL) {
@@ -69,11 +70,11 @@ static void serve(SSL_CTX *ctx, BIO *connection)
         SSL_free(ssl);
         return;
     }
-    /* A program with something to protect says no more than this where there is no QKD. */
-    describe(ssl, line);
+    used = describe(ssl, line);
     printf("server: %s", line);
     fflush(stdout);
-    if (SSL_write(ssl, line, (int)strlen(line)) > 0)
+    /* Without QKD it says nothing. */
+    if (!used || SSL_write(ssl, line, (int)strlen(line)) > 0)
         SSL_shutdown(ssl);
     SSL_free(ssl);
 }
@@ -127,8 +128,8 @@ static SSL *shake_hands(SSL_CTX *ctx, BIO *connection)
     }
     SSL_set_bio(ssl, connection, connection);
     SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-    if (SSL_set1_host(ssl, "localhost") == 1 && SSL_set_tlsext_host_name(ssl, "localhost") == 1 &&
-        SSL_connect(ssl) == 1)
+    if (X509_VERIFY_PARAM_set1_host(SSL_get0_param(ssl), "localhost", 0) == 1 &&
+        SSL_set_tlsext_host_name(ssl, "localhost") == 1 && SSL_connect(ssl) == 1)
         return ssl;
     SSL_free(ssl);
     return NULL;

@@ -77,8 +77,8 @@ class Application(RecipeCase):
                 server = recipe.start("server", ready=8443)
                 done = recipe.run("client", check=False)
                 self.assertEqual((done.returncode, done.stderr), (2, ""))
-                self.assertRegex(done.stdout, r"^client: no QKD in this connection, group x25519\n$")
-                self.assertIn("server: no QKD in this connection, group x25519",
+                self.assertRegex(done.stdout, r"^client: no QKD key in this connection, group x25519\n$")
+                self.assertIn("server: no QKD key in this connection, group x25519",
                               recipe.output(server))
 
     def check_name(self, openssl, alice, bob):
@@ -96,3 +96,40 @@ class Application(RecipeCase):
     def test_after_a_retry_request_the_key_of_the_second_offer_is_named(self):
         self.check_name(OPENSSL35, "qkd_x25519mlkem768:qkd_mlkem768", "qkd_mlkem768")
         self.check_name(SYSTEM_OPENSSL, "qkd_x25519:qkd_secp256r1", "qkd_secp256r1")
+
+    # Sessions that are resumed.
+
+    def resume(self, recipe):
+        """What the server saw of a client that came twice with one session."""
+        self.assertEqual(recipe.run("build").stderr, "")
+        server = recipe.start("server", ready=8443, log="server")
+        path = str(recipe.dir / "run" / "session")
+        recipe.client(8443, request="", options=("-sess_out", path))
+        second, _ = recipe.client(8443, request="", options=("-sess_in", path))
+        self.assertIn("\nReused, TLSv1.3", second.stdout, second.stderr)
+        said = [line for line in second.stdout.splitlines() if ", QKD key " in line]
+        lines = re.findall("^server: (.*)$", recipe.output(server), re.M)
+        self.assertEqual(said, [line for line in lines[1:] if ", QKD key " in line])
+        return lines
+
+    def test_a_resumed_session_has_a_key_of_its_own(self):
+        for openssl in (OPENSSL35, SYSTEM_OPENSSL):
+            with self.subTest(openssl=openssl.program), \
+                    Recipe("application", openssl=openssl) as recipe:
+                lines = self.resume(recipe)
+                key_ids = [re.search("QKD key ([0-9a-f-]{36}),", line)[1] for line in lines]
+                self.assertEqual([key[2] for key in recipe.keys("server")], key_ids)
+                self.assertEqual(len(set(key_ids)), 2)
+
+    def test_one_that_was_resumed_without_a_key_exchange_has_none(self):
+        with Recipe("application") as recipe:
+            for name in ("alice", "bob"):
+                conf = recipe.lab / name / "openssl.cnf"
+                conf.write_text(conf.read_text(encoding="utf-8") +
+                                "Options = AllowNoDHEKEX,PreferNoDHEKEX\n", encoding="utf-8")
+            lines = self.resume(recipe)
+            self.assertIn(", QKD key ", lines[0])
+            # The name is that of the session's first connection: only the key ID tells.
+            self.assertEqual(lines[1],
+                             "no QKD key in this connection, group qkd_x25519mlkem768")
+            self.assertEqual(len(recipe.keys("server")), 1)
