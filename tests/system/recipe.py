@@ -83,7 +83,9 @@ class Recipe:
         """That of a program of the administrator's: build/env.sh of the chosen OpenSSL. With
         `sae`, OPENSSL_CONF is that SAE's; with `log`, QKD_LOG goes to that file's name."""
         env = child_env(OPENSSL_MODULES=str(MODULES))
-        env["PATH"] = f"{BUILD / 'bin'}:{pathlib.Path(self.openssl.program).parent}:{env['PATH']}"
+        # Debian has /usr/sbin in the path of root only, and servers in it.
+        env["PATH"] = (f"{BUILD / 'bin'}:{pathlib.Path(self.openssl.program).parent}:"
+                       f"{env['PATH']}:/usr/sbin")
         if self.openssl.library_path:
             env["LD_LIBRARY_PATH"] = self.openssl.library_path
         if sae:
