@@ -124,6 +124,26 @@ static enum etsi014_refusal classify_by_text(const char *message, enum etsi014_r
     return otherwise;
 }
 
+/* A web server's words for a path that it does not have: lower case, anywhere in the message. */
+static const char *const no_resource_texts[] = {
+    "nothing at this path", "page not found", "no such resource", "no such path", "no route",
+};
+
+/* Whether a 404 speaks of the path and not of a key. */
+static bool is_about_the_path(const char *body, size_t length, const char *message)
+{
+    size_t start = 0;
+
+    while (start < length && strchr(" \t\r\n", body[start]) != NULL)
+        start++;
+    if (start < length && body[start] == '<') /* no key server writes HTML about a key */
+        return true;
+    for (size_t i = 0; i < sizeof(no_resource_texts) / sizeof(no_resource_texts[0]); i++)
+        if (strcasestr(message, no_resource_texts[i]) != NULL)
+            return true;
+    return false;
+}
+
 enum etsi014_refusal etsi014_refusal_classify(enum etsi014_method method, int http_status,
                                               const void *body, size_t length,
                                               char message[static ETSI014_MESSAGE_MAX_CHARS + 1])
@@ -136,6 +156,8 @@ enum etsi014_refusal etsi014_refusal_classify(enum etsi014_method method, int ht
     case 400:
         return classify_by_text(message, ETSI014_REFUSED_REQUEST);
     case 404:
+        if (is_about_the_path(body, length, message))
+            return ETSI014_REFUSED_SERVER;
         /* On a claim it speaks of the key; on a reservation of the peer, unless the text says so.
          */
         return classify_by_text(message, method == ETSI014_GET_KEY_IDS ? ETSI014_REFUSED_NOT_FOUND

@@ -346,6 +346,22 @@ class BadKme(unittest.TestCase):
             self.assertIn(ILLEGAL_PARAMETER, client.stderr)
         self.assertLessEqual(len(asked), 6)
 
+    def test_a_404_about_the_path_does_not_blame_the_peer(self):
+        """A web server that is no key server knows no path of ours; the ID may be a good one."""
+        asked = []
+
+        def elsewhere(request):
+            asked.append(request)
+            request.answer(404, {"message": "there is nothing at this path"})
+        self.switch.to = only_for("claim", elsewhere)
+        with Server(self.lab, conf=self.conf("bob", timeout_ms=5000)) as server:
+            client = run_client(self.lab, server.port, conf=self.conf("alice"), groups=GROUP)
+            self.assertFalse(client.connected)
+            self.assertIn("the key server gave no key", server.stderr())
+            self.assertIn("nothing at this path", server.stderr())
+            self.assertNotIn("key ID is not acceptable", server.stderr())
+        self.assertEqual(len(asked), 1)
+
 
 class BadTransport(unittest.TestCase):
     """The way to the key server itself: the server end tells its peer internal_error."""
