@@ -17,6 +17,7 @@ import inner  # noqa: E402
 import majors  # noqa: E402
 import pairs  # noqa: E402
 import suites  # noqa: E402
+import view  # noqa: E402
 
 
 def parse():
@@ -35,6 +36,7 @@ def main():
     report, begin = Report(), time.monotonic()
     handshakes = pairs.run(report, installations)
     handshakes += inner.run(report, installations)
+    handshakes += view.run(report, installations)
     refused = alerts.run(report, installations)
     majors.run(report, installations)
     suites.run(report, installations)
