@@ -34,6 +34,19 @@ static const struct doctor_step *find_obstacle(const struct doctor *doctor,
     return NULL;
 }
 
+/* That one's own obstacle, and so on: what went wrong in the first place. */
+static const struct doctor_step *find_root(const struct doctor *doctor,
+                                           const struct doctor_step *obstacle)
+{
+    const struct doctor_step *next = obstacle;
+
+    while (next != NULL) {
+        obstacle = next;
+        next = find_obstacle(doctor, obstacle);
+    }
+    return obstacle;
+}
+
 static void run_step(struct doctor *doctor, const struct doctor_step *step)
 {
     const struct doctor_step *obstacle = find_obstacle(doctor, step);
@@ -43,7 +56,7 @@ static void run_step(struct doctor *doctor, const struct doctor_step *step)
     if (obstacle == NULL)
         step->run(doctor);
     else
-        doctor_not_tried(doctor, "it needs '%s'", obstacle->title);
+        doctor_not_tried(doctor, "because of: %s", find_root(doctor, obstacle)->title);
     ERR_clear_error();
     doctor_print_step(doctor, first_finding);
 }

@@ -7,10 +7,11 @@ import pathlib
 import re
 import shutil
 import unittest
+from random import Random
 
 from doctor_case import (diagnose, follow, issue, openssl, past, read, remove_in_section, replace,
                          run_doctor, set_in_section, write)
-from harness import BUILD, MODULES, SYSTEM_OPENSSL, Lab, qkdctl
+from harness import BUILD, MODULES, SYSTEM_OPENSSL, Lab, check_sanitizers, qkdctl
 
 TOOLS = BUILD / "tests" / "bin"
 
@@ -320,6 +321,55 @@ class Modules(unittest.TestCase):
 
     def test_a_module_that_hangs_is_a_finding(self):
         self.check("pause", "hung for 8 s at: loading the configuration")
+
+
+class Mutations(unittest.TestCase):
+    """Whatever stands in the file, the doctor comes to an end and says something about it."""
+
+    COUNT = 60
+
+    @staticmethod
+    def mutate(random, lines):
+        """One to three changes to the lines, none of which names another host."""
+        lines = list(lines)
+        for _ in range(random.randrange(1, 4)):
+            place = random.randrange(len(lines))
+            if lines[place].startswith("kme ="):
+                continue
+            kind = random.randrange(6)
+            if kind == 0:
+                del lines[place]
+            elif kind == 1:
+                lines.insert(place, lines[random.randrange(len(lines))])
+            elif kind == 2 and lines[place]:
+                at = random.randrange(len(lines[place]))
+                lines[place] = (lines[place][:at] + chr(random.randrange(1, 256)) +
+                                lines[place][at + 1:])
+            elif kind == 3:
+                lines[place] = lines[place] + random.choice("x:=[]$\"'\\#") * 300
+            elif kind == 4:
+                lines[place] = lines[place].split("=")[0] + "="
+            else:
+                lines = lines[:max(place, 1)]
+        return lines
+
+    def test_no_mutated_file_ends_the_doctor(self):
+        random = Random(2026)
+        with Lab(up=False) as lab:
+            good = read(lab.conf("alice")).splitlines()
+            path = lab.temp / "mutated.cnf"
+            wrong = 0
+            for number in range(self.COUNT):
+                text = "\n".join(self.mutate(random, good)) + "\n"
+                path.write_bytes(text.encode("latin-1", "replace"))
+                found = diagnose(path)
+                with self.subTest(number=number):
+                    self.assertIn(found.returncode, (0, 1), f"{text}\n{found}")
+                    # The key servers are down, so something always is wrong.
+                    self.assertIsNotNone(found.document["first_wrong"], f"{text}\n{found}")
+                    check_sanitizers("qkdctl doctor", found.stderr)
+                    wrong += found.first["step"] != "kme-tcp"
+            self.assertGreater(wrong, self.COUNT // 4)
 
 
 class Sound(unittest.TestCase):
