@@ -7,8 +7,8 @@ import unittest
 
 import broken004
 import harness
-from broken004 import Proxy
 from harness import Lab, qkdctl
+from proxy004 import Proxy, Sound
 
 # What cannot be seen from outside, or only with more options.
 ALWAYS_SKIPPED = {"S04.39"}
@@ -131,7 +131,7 @@ class Broken(unittest.TestCase):
                 self.assertEqual(failed, expected[defect], lines(report, "failed"))
 
     def test_a_proxy_without_a_defect_passes(self):
-        self.assert_fail({broken004.Sound: set()})
+        self.assert_fail({Sound: set()})
 
     def test_mutated_answers_fail_checks_and_no_more(self):
         defects = [broken004.MutatesAnswers(seed) for seed in range(3)]
