@@ -110,6 +110,41 @@ static void say_success(struct doctor *doctor, const struct doctor_program *prog
                  doctor->choices.connect, version, name);
 }
 
+/* What programs that verify the server think of its certificate, apart from who issued it. */
+static const struct {
+    const char *line;
+    enum finding_outcome outcome;
+    const char *cure;
+} cert_faults[] = {
+    {"certificate-invalid", FINDING_WRONG,
+     "renew the TLS server's certificate, or set this machine's clock"},
+    {"certificate-name", FINDING_WARNING,
+     "use a name that the certificate has, or let the server have a certificate for this one"},
+    {"certificate-ends", FINDING_WARNING, "renew the TLS server's certificate"},
+};
+
+static void say_certificate(struct doctor *doctor, const struct doctor_program *program)
+{
+    char name[WORD_BYTES], text[WORD_BYTES];
+    bool sound = true;
+
+    if (!doctor_program_line(program, "certificate", 0, name, sizeof(name)))
+        return;
+    for (size_t i = 0; i < sizeof(cert_faults) / sizeof(cert_faults[0]); i++) {
+        if (!doctor_program_line(program, cert_faults[i].line, 0, text, sizeof(text)))
+            continue;
+        sound = false;
+        if (cert_faults[i].outcome == FINDING_WRONG)
+            doctor_wrong(doctor, cert_faults[i].cure, "the server's certificate, %s: it %s", name,
+                         text);
+        else
+            doctor_warn(doctor, cert_faults[i].cure, "the server's certificate, %s: it %s", name,
+                        text);
+    }
+    if (sound)
+        doctor_ok(doctor, "the server's certificate is for this name: %s", name);
+}
+
 static bool run_one(struct doctor *doctor, const struct endpoint_address *address, const char *kind,
                     struct doctor_program *program)
 {
@@ -153,6 +188,7 @@ void doctor_connect(struct doctor *doctor)
         return;
     if (run_one(doctor, &address, "own", &program) && is_done(&program)) {
         say_success(doctor, &program);
+        say_certificate(doctor, &program);
         try_plain(doctor, &address);
     } else if (doctor->outcomes[DOCTOR_CONNECT] != FINDING_WRONG) {
         say_failure(doctor, &program);

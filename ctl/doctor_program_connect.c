@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The program's own side of a handshake: "connect HOST PORT own" with what the file gives every
- * program, "connect HOST PORT plain" as one that knows no QKD. The server's certificate is looked
- * at by nobody: this is about the key exchange, and no data is sent.
+ * program, "connect HOST PORT plain" as one that knows no QKD. Name and dates of the server's
+ * certificate are reported; who vouches for it is between each program and its own list of CAs. No
+ * data is sent.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>
@@ -11,14 +13,17 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
+#include "ctl/doctor_cert.h"
 #include "ctl/doctor_program.h"
 
-enum { SOCKET_LIMIT_S = 5 };
+enum { SOCKET_LIMIT_S = 5, SOON_S = 30 * 24 * 3600 };
 
 static int connect_any(const char *host, const char *port)
 {
@@ -44,7 +49,40 @@ static int connect_any(const char *host, const char *port)
     return fd;
 }
 
-static void say_result(SSL *ssl, int result)
+static bool is_for(X509 *cert, const char *host)
+{
+    struct in6_addr ip;
+
+    if (inet_pton(AF_INET, host, &ip) == 1 || inet_pton(AF_INET6, host, &ip) == 1)
+        return X509_check_ip_asc(cert, host, 0) == 1;
+    return X509_check_host(cert, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+}
+
+/* "certificate NAME", then what is the matter with it. */
+static void say_certificate(SSL *ssl, const char *host)
+{
+    char name[DOCTOR_CERT_NAME_BYTES], from[DOCTOR_DATE_BYTES], until[DOCTOR_DATE_BYTES];
+    X509 *cert = SSL_get1_peer_certificate(ssl);
+    time_t soon = time(NULL) + SOON_S;
+
+    if (cert == NULL)
+        return;
+    doctor_cert_name(cert, name, sizeof(name));
+    doctor_cert_date(X509_get0_notBefore(cert), from);
+    doctor_cert_date(X509_get0_notAfter(cert), until);
+    doctor_program_say("certificate", "'%s', valid until %s", name, until);
+    if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+        doctor_program_say("certificate-invalid", "expired on %s", until);
+    else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+        doctor_program_say("certificate-invalid", "is valid only from %s on", from);
+    else if (X509_cmp_time(X509_get0_notAfter(cert), &soon) < 0)
+        doctor_program_say("certificate-ends", "expires on %s", until);
+    if (!is_for(cert, host))
+        doctor_program_say("certificate-name", "is not for '%s'", host);
+    X509_free(cert);
+}
+
+static void say_result(SSL *ssl, int result, const char *host)
 {
     int fault = SSL_get_error(ssl, result), system = errno;
     int group;
@@ -54,6 +92,7 @@ static void say_result(SSL *ssl, int result)
         doctor_program_say("handshake", "done");
         doctor_program_say("negotiated", "%s %s", SSL_get_version(ssl),
                            group != 0 ? SSL_group_to_name(ssl, group) : "none");
+        say_certificate(ssl, host);
         return;
     }
     if (ERR_peek_error() != 0)
@@ -105,7 +144,7 @@ enum exit_code doctor_program_connect(int argc, char **argv)
         doctor_program_say("at", "the handshake");
         ERR_clear_error();
         errno = 0;
-        say_result(ssl, SSL_connect(ssl));
+        say_result(ssl, SSL_connect(ssl), argv[1]);
         SSL_shutdown(ssl);
         close(fd);
     }
