@@ -77,7 +77,8 @@ class Secrets(unittest.TestCase):
 
 
 class Groups(unittest.TestCase):
-    FILES = ("provider/groups.c", "provider/groups.h", "docs/groups.md", "wireshark/qkd.lua")
+    FILES = ("provider/groups.c", "provider/groups.h", "docs/groups.md", "wireshark/qkd.lua",
+             "examples/nginx/qkd-groups.conf")
 
     def check(self, name=None, old="", new=""):
         """check-groups on a tree in which one text of one file was replaced."""
@@ -85,7 +86,7 @@ class Groups(unittest.TestCase):
             for file in self.FILES:
                 text = (harness.ROOT / file).read_text(encoding="utf-8")
                 path = pathlib.Path(folder) / file
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 if file == name:
                     self.assertIn(old, text)
                     text = text.replace(old, new, 1)
@@ -106,7 +107,8 @@ class Groups(unittest.TestCase):
                 ("docs/groups.md", "| 113 | 113 |", "| 113 | 112 |", "qkd_secp384r1"),
                 ("docs/groups.md", "| qkd_bikel1 |", "| qkd_bikel2 |", "qkd_bikel1"),
                 ("wireshark/qkd.lua", "0xFE05", "0xFE06", "qkd_efrodo1344shake"),
-                ("wireshark/qkd.lua", "1665, 1665", "1665, 1664", "qkd_secp384r1mlkem1024")):
+                ("wireshark/qkd.lua", "1665, 1665", "1665, 1664", "qkd_secp384r1mlkem1024"),
+                ("examples/nginx/qkd-groups.conf", "0xfe10", "0xfe20", "qkd_x25519")):
             done = self.check(name, old, new)
             self.assertEqual(done.returncode, 1, f"{name}: {old}")
             self.assertIn(group, done.stdout)
