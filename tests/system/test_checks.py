@@ -106,6 +106,7 @@ class Groups(unittest.TestCase):
                 ("docs/groups.md", "| 0x3044 |", "| 0x3144 |", "qkd_hqc128"),
                 ("docs/groups.md", "| 113 | 113 |", "| 113 | 112 |", "qkd_secp384r1"),
                 ("docs/groups.md", "| qkd_bikel1 |", "| qkd_bikel2 |", "qkd_bikel1"),
+                ("examples/nginx/qkd-groups.conf", "qkd_mlkem512", "qkd_mlkem513", "qkd_mlkem512"),
                 ("wireshark/qkd.lua", "0xFE05", "0xFE06", "qkd_efrodo1344shake"),
                 ("wireshark/qkd.lua", "1665, 1665", "1665, 1664", "qkd_secp384r1mlkem1024"),
                 ("examples/nginx/qkd-groups.conf", "0xfe10", "0xfe20", "qkd_x25519")):
