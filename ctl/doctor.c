@@ -130,7 +130,7 @@ const struct command command_doctor = {
         "\n"
         "  --config FILE        (default $OPENSSL_CONF, then OpenSSL's own file)\n"
         "  --peer-config FILE   the other SAE's, when it is on this machine: one key is got\n"
-        "                       at both ends\n"
+        "                       at both ends, and a handshake made\n"
         "  --connect HOST:PORT  a TLS server to make a handshake with, which uses a key\n"
         "  --json               for programs\n"
         "\n"

@@ -48,6 +48,7 @@ enum doctor_step_id {
     DOCTOR_KME_PEER,
     DOCTOR_KME_CLOCK,
     DOCTOR_PAIR,
+    DOCTOR_HANDSHAKE,
     DOCTOR_CONNECT,
     DOCTOR_STEP_COUNT
 };

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A handshake with a TLS server as an ordinary program makes it, and one without QKD. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "ctl/doctor_net.h"
 #include "ctl/doctor_steps.h"
 #include "net/endpoint.h"
 
-enum { CONNECT_LIMIT_MS = 15000, LINE_BYTES = 1024, WORD_BYTES = 300 };
+enum { CONNECT_LIMIT_MS = 15000, LINE_BYTES = 1024, WORD_BYTES = 300, PORT_BYTES = 6 };
 
 /* Reads HOST:PORT or [IPv6]:PORT as the key server's URL is read. */
 static bool parse_address(struct doctor *doctor, struct endpoint_address *address)
@@ -31,6 +36,10 @@ static const struct {
     {"connect: ", "start the TLS server, or write its address behind --connect"},
     {"alert handshake failure",
      "let the server's Groups have one of ours (with its own qkdctl doctor), with TLS 1.3"},
+    {"no suitable key share", "let the lines Groups of both ends have a group in common, with the "
+                              "same number (codepoint-GROUP)"},
+    {"no shared group", "let the lines Groups of both ends have a group in common, with the same "
+                        "number (codepoint-GROUP)"},
     {"alert protocol version", "let the server allow TLS 1.3"},
     {"unsupported protocol", "let the server allow TLS 1.3"},
     {"alert illegal parameter",
@@ -53,7 +62,8 @@ static const char *cure_of(const char *reason)
 }
 
 /* The first reason of the queue is the module's, if it has one. */
-static void say_failure(struct doctor *doctor, const struct doctor_program *program)
+static void say_failure(struct doctor *doctor, const struct doctor_program *program,
+                        const char *server)
 {
     char reason[LINE_BYTES], last[LINE_BYTES] = "", first[LINE_BYTES] = "no reason is given";
 
@@ -62,7 +72,7 @@ static void say_failure(struct doctor *doctor, const struct doctor_program *prog
         doctor_wrong(doctor,
                      "see to the server, which may take connections and not answer; report "
                      "a crash with the file",
-                     "a program that made a handshake with %s %s at: %s", doctor->choices.connect,
+                     "a program that made a handshake with %s %s at: %s", server,
                      program->end == PROGRAM_HUNG ? "hung" : "crashed", last);
         return;
     }
@@ -72,9 +82,8 @@ static void say_failure(struct doctor *doctor, const struct doctor_program *prog
             memcpy(first, reason, sizeof(first));
         memcpy(last, reason, sizeof(last));
     }
-    doctor_wrong(doctor, cure_of(first), "the handshake with %s failed: %s%s%s",
-                 doctor->choices.connect, first, strcmp(first, last) != 0 ? "; " : "",
-                 strcmp(first, last) != 0 ? last : "");
+    doctor_wrong(doctor, cure_of(first), "the handshake with %s failed: %s%s%s", server, first,
+                 strcmp(first, last) != 0 ? "; " : "", strcmp(first, last) != 0 ? last : "");
 }
 
 static bool is_done(const struct doctor_program *program)
@@ -87,7 +96,8 @@ static bool is_done(const struct doctor_program *program)
 }
 
 /* "negotiated VERSION GROUP" */
-static void say_success(struct doctor *doctor, const struct doctor_program *program)
+static void say_success(struct doctor *doctor, const struct doctor_program *program,
+                        const char *server)
 {
     char line[LINE_BYTES] = "", version[WORD_BYTES] = "?", name[DOCTOR_NAME_BYTES] = "?";
     struct doctor_group group;
@@ -97,8 +107,7 @@ static void say_success(struct doctor *doctor, const struct doctor_program *prog
     sscanf(line, "%299s %63s", version, name);
     if (doctor_find_group(doctor, name, &group) && group.is_ours) {
         doctor->keys_used++;
-        doctor_ok(doctor, "a handshake with %s used the QKD group %s (%s)", doctor->choices.connect,
-                  name, version);
+        doctor_ok(doctor, "a handshake with %s used the QKD group %s (%s)", server, name, version);
         return;
     }
     if (doctor->tls_section != NULL)
@@ -106,8 +115,8 @@ static void say_success(struct doctor *doctor, const struct doctor_program *prog
                     doctor->tls_section);
     else
         doctor_cure(cure, "give all programs QKD groups, as the step 'tls' says");
-    doctor_wrong(doctor, cure, "a handshake with %s went without QKD: %s, group %s",
-                 doctor->choices.connect, version, name);
+    doctor_wrong(doctor, cure, "a handshake with %s went without QKD: %s, group %s", server,
+                 version, name);
 }
 
 /* What programs that verify the server think of its certificate, apart from who issued it. */
@@ -187,11 +196,76 @@ void doctor_connect(struct doctor *doctor)
     if (!parse_address(doctor, &address))
         return;
     if (run_one(doctor, &address, "own", &program) && is_done(&program)) {
-        say_success(doctor, &program);
+        say_success(doctor, &program, doctor->choices.connect);
         say_certificate(doctor, &program);
         try_plain(doctor, &address);
     } else if (doctor->outcomes[DOCTOR_CONNECT] != FINDING_WRONG) {
-        say_failure(doctor, &program);
+        say_failure(doctor, &program, doctor->choices.connect);
     }
     doctor_program_free(&program);
+}
+
+/* A socket that listens on this machine alone, and its port. */
+static int listen_here(char port[static PORT_BYTES], struct status *status)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, length) == 0 && listen(fd, 1) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
+        snprintf(port, PORT_BYTES, "%u", (unsigned)ntohs(address.sin_port));
+        return fd;
+    }
+    status_fail(status, OUTCOME_INTERNAL, "cannot listen on this machine: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* The client's reason is often only the alert that the server sent for a reason of its own. */
+static void say_both(struct doctor *doctor, const struct doctor_program *client,
+                     const struct doctor_program *server)
+{
+    char reason[LINE_BYTES];
+
+    if (is_done(client))
+        say_success(doctor, client, "the other SAE's file");
+    else if (doctor_program_line(client, "handshake-error", 0, reason, sizeof(reason)) &&
+             strstr(reason, " alert ") == NULL)
+        say_failure(doctor, client, "the other SAE's file");
+    else
+        say_failure(doctor, server, "the other SAE's file, at its end,");
+}
+
+void doctor_handshake(struct doctor *doctor)
+{
+    static const char *const serve[] = {"serve", NULL};
+    struct doctor_program client = {.end = PROGRAM_NOT_RUN}, server = {.end = PROGRAM_NOT_RUN};
+    char port[PORT_BYTES];
+    const char *const words[] = {"connect", "127.0.0.1", port, "own", NULL};
+    struct status status = STATUS_INIT;
+    int listener;
+
+    if (doctor->choices.peer_config == NULL || doctor_tls_command(doctor, "Groups") == NULL) {
+        doctor_not_tried(doctor, doctor->choices.peer_config == NULL
+                                     ? "no --peer-config was given"
+                                     : "this file gives no groups to all programs");
+        return;
+    }
+    listener = listen_here(port, &status);
+    if (listener >= 0 && doctor_program_start(&server, doctor->choices.peer_config, serve, listener,
+                                              CONNECT_LIMIT_MS, &status)) {
+        doctor_program_run(&client, doctor->path, words, CONNECT_LIMIT_MS, &status);
+        doctor_program_end(&server, &status);
+    }
+    if (status.outcome == OUTCOME_OK)
+        say_both(doctor, &client, &server);
+    else
+        doctor_wrong(doctor, "try again", "%s", status.text);
+    doctor_program_free(&client);
+    doctor_program_free(&server);
+    if (listener >= 0)
+        close(listener);
 }

@@ -19,6 +19,9 @@ void doctor_kme_clock(struct doctor *doctor);
 /* A key for us and the same for the other SAE, whose file is at hand. */
 void doctor_pair(struct doctor *doctor);
 
+/* A handshake of two programs, one with our file and one with the other SAE's. */
+void doctor_handshake(struct doctor *doctor);
+
 /* A handshake with a TLS server, and whether it would do without QKD. */
 void doctor_connect(struct doctor *doctor);
 

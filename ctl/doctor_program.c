@@ -17,17 +17,17 @@
 enum { READ_BYTES = 4096, STREAMS = 2, EXIT_NOT_STARTED = 127 };
 
 /* In the child. */
-static void become_program(const char *config, const char *const *words, const int *to)
+static void become_program(const char *config, const char *const *words, int input, const int *to)
 {
     static const struct rlimit no_core = {0, 0};
     char self[] = "qkdctl", name[] = DOCTOR_PROGRAM;
     char *argv[DOCTOR_PROGRAM_WORDS_MAX + 3] = {self, name};
-    int nothing = open("/dev/null", O_RDONLY);
+    int from = input >= 0 ? input : open("/dev/null", O_RDONLY);
 
     for (int i = 0; i < DOCTOR_PROGRAM_WORDS_MAX && words[i] != NULL; i++)
         argv[i + 2] = strdup(words[i]);
     setrlimit(RLIMIT_CORE, &no_core);
-    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(to[0], STDOUT_FILENO) < 0 ||
+    if (from < 0 || dup2(from, STDIN_FILENO) < 0 || dup2(to[0], STDOUT_FILENO) < 0 ||
         dup2(to[1], STDERR_FILENO) < 0 || setenv("OPENSSL_CONF", config, 1) != 0 ||
         setenv("QKD_LOG", "error", 1) != 0)
         _exit(EXIT_NOT_STARTED);
@@ -83,35 +83,55 @@ static void close_pair(int *pair)
             close(pair[i]);
 }
 
-bool doctor_program_run(struct doctor_program *program, const char *config,
-                        const char *const *words, int limit_ms, struct status *status)
+bool doctor_program_start(struct doctor_program *program, const char *config,
+                          const char *const *words, int input, int limit_ms, struct status *status)
 {
-    struct deadline deadline = deadline_in_ms(limit_ms);
-    struct buf *const into[STREAMS] = {&program->out, &program->errors};
     int out[2] = {-1, -1}, errors[2] = {-1, -1};
-    pid_t pid = -1;
 
     doctor_program_free(program);
+    program->deadline = deadline_in_ms(limit_ms);
     fflush(stdout);
     if (pipe2(out, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0)
-        pid = fork();
-    if (pid == 0)
-        become_program(config, words, (const int[]){out[1], errors[1]});
-    if (pid < 0) {
+        program->pid = fork();
+    else
+        program->pid = -1;
+    if (program->pid == 0)
+        become_program(config, words, input, (const int[]){out[1], errors[1]});
+    if (program->pid < 0) {
         status_fail(status, OUTCOME_INTERNAL, "cannot start a process: %s", strerror(errno));
-    } else {
-        close(out[1]);
-        close(errors[1]);
-        out[1] = errors[1] = -1;
-        reap(program, pid, collect((const int[]){out[0], errors[0]}, into, &deadline));
+        close_pair(out);
+        close_pair(errors);
+        program->pid = 0;
+        return false;
+    }
+    close(out[1]);
+    close(errors[1]);
+    program->streams[0] = out[0];
+    program->streams[1] = errors[0];
+    return true;
+}
+
+bool doctor_program_end(struct doctor_program *program, struct status *status)
+{
+    struct buf *const into[STREAMS] = {&program->out, &program->errors};
+
+    if (program->pid > 0) {
+        reap(program, program->pid, collect(program->streams, into, &program->deadline));
+        close_pair(program->streams);
+        program->pid = 0;
         buf_put_u8(&program->out, 0);
         buf_put_u8(&program->errors, 0);
     }
-    close_pair(out);
-    close_pair(errors);
     if (program->end == PROGRAM_EXITED && program->number == EXIT_NOT_STARTED)
         status_fail(status, OUTCOME_INTERNAL, "cannot run this program once more");
     return status->outcome == OUTCOME_OK;
+}
+
+bool doctor_program_run(struct doctor_program *program, const char *config,
+                        const char *const *words, int limit_ms, struct status *status)
+{
+    doctor_program_start(program, config, words, -1, limit_ms, status);
+    return doctor_program_end(program, status);
 }
 
 void doctor_program_free(struct doctor_program *program)

@@ -10,7 +10,10 @@
 #ifndef QKD_CTL_DOCTOR_PROGRAM_H
 #define QKD_CTL_DOCTOR_PROGRAM_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
+#include "base/deadline.h"
 #include "base/status.h"
 #include "ctl/command.h"
 
@@ -26,6 +29,9 @@ enum program_end { PROGRAM_NOT_RUN, PROGRAM_EXITED, PROGRAM_CRASHED, PROGRAM_HUN
 
 /* Zeroed = not run. */
 struct doctor_program {
+    pid_t pid;                /* while it runs */
+    int streams[2];           /* likewise: where its output comes from */
+    struct deadline deadline; /* likewise */
     enum program_end end;
     int number;        /* exit code or signal */
     struct buf out;    /* lines, NUL-terminated */
@@ -37,6 +43,12 @@ struct doctor_program {
  * run at all; a crash or a hang is no failure of this function. */
 bool doctor_program_run(struct doctor_program *program, const char *config,
                         const char *const *words, int limit_ms, struct status *status);
+
+/* The same in two parts. `input` becomes its standard input; -1 = /dev/null. After a start,
+ * whatever it returned, comes the end. */
+bool doctor_program_start(struct doctor_program *program, const char *config,
+                          const char *const *words, int input, int limit_ms, struct status *status);
+bool doctor_program_end(struct doctor_program *program, struct status *status);
 void doctor_program_free(struct doctor_program *program);
 
 /* The value of the index-th line of this name, copied; false when there are fewer. */
@@ -61,7 +73,9 @@ void doctor_program_say_errors(const char *name);
  * and writes what happened. */
 bool doctor_program_load(void);
 
-/* A row of that program: argv is "connect", HOST, PORT, and "own" or "plain". */
+/* Rows of that program: argv is "connect", HOST, PORT, and "own" or "plain"; or "serve", which
+ * takes one connection from the listening socket that is its standard input. */
 enum exit_code doctor_program_connect(int argc, char **argv);
+enum exit_code doctor_program_serve(int argc, char **argv);
 
 #endif

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "ctl/check_cert.h"
 #include "ctl/doctor_cert.h"
 #include "ctl/doctor_program.h"
 
@@ -82,7 +84,7 @@ static void say_certificate(SSL *ssl, const char *host)
     X509_free(cert);
 }
 
-static void say_result(SSL *ssl, int result, const char *host)
+static void say_result(SSL *ssl, int result)
 {
     int fault = SSL_get_error(ssl, result), system = errno;
     int group;
@@ -92,7 +94,6 @@ static void say_result(SSL *ssl, int result, const char *host)
         doctor_program_say("handshake", "done");
         doctor_program_say("negotiated", "%s %s", SSL_get_version(ssl),
                            group != 0 ? SSL_group_to_name(ssl, group) : "none");
-        say_certificate(ssl, host);
         return;
     }
     if (ERR_peek_error() != 0)
@@ -102,6 +103,67 @@ static void say_result(SSL *ssl, int result, const char *host)
     else
         doctor_program_say("handshake-error",
                            "the server did not answer, or closed the connection");
+}
+
+/* A certificate for nobody, which lasts an hour; the client does not look at it. */
+static bool use_own_certificate(SSL_CTX *context)
+{
+    static const struct cert_wish wish = {
+        .names = {"localhost"}, .purpose = "serverAuth", .until_s = 3600};
+    struct identity014 identity;
+    struct status status = STATUS_INIT;
+    bool used = identity014_make(&wish, &identity, &status) &&
+                SSL_CTX_use_certificate(context, identity.cert) == 1 &&
+                SSL_CTX_use_PrivateKey(context, identity.key) == 1;
+
+    identity014_free(&identity);
+    return used;
+}
+
+static int accept_one(int listener)
+{
+    const struct timeval limit = {.tv_sec = SOCKET_LIMIT_S};
+    struct pollfd polled = {.fd = listener, .events = POLLIN};
+    int fd = -1;
+
+    if (poll(&polled, 1, SOCKET_LIMIT_S * 1000) > 0)
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    }
+    return fd;
+}
+
+enum exit_code doctor_program_serve(int argc, char **argv)
+{
+    SSL_CTX *context;
+    SSL *ssl = NULL;
+    int fd = -1;
+
+    (void)argv;
+    if (argc != 1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR || !doctor_program_load())
+        return EXIT_USAGE;
+    doctor_program_say("at", "making the TLS context of a server");
+    ERR_clear_error();
+    context = SSL_CTX_new(TLS_server_method());
+    if (context != NULL && use_own_certificate(context))
+        ssl = SSL_new(context);
+    doctor_program_say_errors("handshake-error");
+    if (ssl != NULL)
+        fd = accept_one(STDIN_FILENO);
+    if (fd >= 0) {
+        SSL_set_fd(ssl, fd);
+        doctor_program_say("at", "the handshake");
+        ERR_clear_error();
+        errno = 0;
+        say_result(ssl, SSL_accept(ssl));
+        SSL_shutdown(ssl);
+        close(fd);
+    }
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    return EXIT_DONE;
 }
 
 /* A client that knows no QKD takes what every TLS library has. */
@@ -144,7 +206,9 @@ enum exit_code doctor_program_connect(int argc, char **argv)
         doctor_program_say("at", "the handshake");
         ERR_clear_error();
         errno = 0;
-        say_result(ssl, SSL_connect(ssl), argv[1]);
+        say_result(ssl, SSL_connect(ssl));
+        if (SSL_is_init_finished(ssl))
+            say_certificate(ssl, argv[1]);
         SSL_shutdown(ssl);
         close(fd);
     }

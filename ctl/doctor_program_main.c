@@ -137,6 +137,7 @@ static const struct {
 } scenes[] = {
     {"load", run_load},
     {"connect", doctor_program_connect},
+    {"serve", doctor_program_serve},
 };
 
 enum exit_code doctor_program_main(int argc, char **argv)

@@ -17,6 +17,8 @@ static const struct doctor_step rows[] = {
     {DOCTOR_KME_CLOCK, DOCTOR_NEEDS(DOCTOR_KME_ANSWER), "kme-clock", "the key server's clock",
      doctor_kme_clock},
     {DOCTOR_PAIR, DOCTOR_NEEDS(DOCTOR_KME_PEER), "pair", "one key at both ends", doctor_pair},
+    {DOCTOR_HANDSHAKE, DOCTOR_NEEDS(DOCTOR_PAIR) | DOCTOR_NEEDS(DOCTOR_GROUPS), "handshake",
+     "a handshake of both ends", doctor_handshake},
     {DOCTOR_CONNECT, DOCTOR_NEEDS(DOCTOR_KME_PEER) | DOCTOR_NEEDS(DOCTOR_GROUPS), "connect",
      "a handshake with a TLS server", doctor_connect},
 };

@@ -156,17 +156,36 @@ class KeyServer004(Case):
 
     def test_both_ends_get_one_key(self):
         found = self.assert_sound("--peer-config", self.lab.conf("bob"))
-        self.assertEqual(found.outcome("pair"), "ok")
-        self.assertEqual(found.document["keys_used"], 1)
+        self.assertEqual((found.outcome("pair"), found.outcome("handshake")), ("ok", "ok"))
+        self.assertEqual(found.document["keys_used"], 2)
 
 
 class BothEnds(Case):
-    def test_both_ends_get_one_key_and_the_doctor_counts_it(self):
+    def test_both_ends_get_one_key_and_make_a_handshake(self):
         found = self.assert_sound("--peer-config", self.lab.conf("bob"))
-        self.assertEqual(found.outcome("pair"), "ok")
-        self.assertEqual(found.document["keys_used"], 1)
+        self.assertEqual((found.outcome("pair"), found.outcome("handshake")), ("ok", "ok"))
+        self.assertIn("used the QKD group qkd_x25519mlkem768 (TLSv1.3)", str(found))
+        self.assertEqual(found.document["keys_used"], 2)
         self.assertEqual((delivered(self.lab, "initiator"), delivered(self.lab, "responder")),
-                         (1, 1))
+                         (2, 2))
+
+    def test_the_other_end_has_other_groups(self):
+        other = self.lab.conf_with("bob", groups="qkd_mlkem768")
+        self.set("Groups = qkd_x25519", "tls")
+        words = ("--peer-config", other)
+        self.find("handshake", "failed: no suitable key share|no shared group|handshake", "Groups",
+                  *words)
+        set_in_section(other, "tls", "Groups = qkd_x25519:qkd_mlkem768")
+        self.assert_sound(*words)
+
+    def test_the_other_end_has_another_number_for_the_group(self):
+        other = self.lab.conf_with("bob", groups="qkd_x25519",
+                                   extra="codepoint-qkd_x25519 = 0xFEE0")
+        self.set("Groups = qkd_x25519", "tls")
+        words = ("--peer-config", other)
+        self.find("handshake", "failed", "codepoint-GROUP|Groups", *words)
+        self.set("codepoint-qkd_x25519 = 0xFEE0")
+        self.assert_sound(*words)
 
     def test_a_peer_that_is_somebody_else(self):
         words = ("--peer-config", self.lab.conf("bob"))
