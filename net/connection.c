@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
@@ -21,7 +22,29 @@ enum { RECEIVE_CHUNK_BYTES = 4096 };
 struct connection {
     int fd;
     SSL *ssl;
+    int broken_errno; /* why nothing more can be sent; 0 while it can */
 };
+
+/* OpenSSL 4.0 reads nothing more after a write that failed, so that the alert which explains the
+ * failure would be lost. To libssl a broken connection is therefore one that is not ready. */
+static long note_broken(BIO *bio, int operation, const char *data, size_t length, int number,
+                        long other, int result, size_t *written)
+{
+    struct connection *connection = (struct connection *)(void *)BIO_get_callback_arg(bio);
+    int reason = errno;
+
+    (void)data;
+    (void)length;
+    (void)number;
+    (void)other;
+    (void)written;
+    if (operation == (BIO_CB_WRITE | BIO_CB_RETURN) && result <= 0 &&
+        (reason == ECONNRESET || reason == EPIPE)) {
+        connection->broken_errno = reason;
+        BIO_set_retry_write(bio);
+    }
+    return result;
+}
 
 /* Waits until the socket has one of the events; false when the deadline came first. */
 static bool wait_for(int fd, short events, const struct deadline *deadline, const char *what,
@@ -105,6 +128,9 @@ static bool wait_for_tls(struct connection *connection, int result, const char *
     case SSL_ERROR_WANT_READ:
         return wait_for(connection->fd, POLLIN, deadline, what, status);
     case SSL_ERROR_WANT_WRITE:
+        if (connection->broken_errno != 0)
+            return status_fail(status, OUTCOME_KME, "the connection broke while %s: %s", what,
+                               strerror(connection->broken_errno));
         return wait_for(connection->fd, POLLOUT, deadline, what, status);
     case SSL_ERROR_ZERO_RETURN:
         return status_fail(status, OUTCOME_KME, "it closed the connection while %s", what);
@@ -143,8 +169,11 @@ static struct connection *wrap(struct tls_context *tls, const char *host, int fd
     }
     connection->fd = fd;
     connection->ssl = tls_context_client(tls, fd, host, status);
-    if (connection->ssl != NULL)
+    if (connection->ssl != NULL) {
+        BIO_set_callback_arg(SSL_get_wbio(connection->ssl), (char *)connection);
+        BIO_set_callback_ex(SSL_get_wbio(connection->ssl), note_broken);
         return connection;
+    }
     OPENSSL_free(connection);
     return NULL;
 }
