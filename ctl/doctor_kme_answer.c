@@ -94,6 +94,37 @@ static void answer014(struct doctor *doctor)
     answer_free(&answer);
 }
 
+/* What to do when OPEN_CONNECT is answered with this status; NULL: as when no sense came. */
+static const char *const open_cures[ETSI004_OUTCOME_COUNT] = {
+    [ETSI004_INSUFFICIENT_KEY] =
+        "wait until the key servers have made keys, and see to the link between them",
+    [ETSI004_NO_QKD_CONNECTION] =
+        "write into the lines sae and peer (or source-uri and destination-uri) how the key server "
+        "knows both ends; if they are right, see to its link to the peer's key server",
+    [ETSI004_IN_USE] = "try again; if it stays so, look into the key server's log",
+    [ETSI004_TIMEOUT] =
+        "see to the peer's key server and the link to it, or give more time with timeout-ms",
+    [ETSI004_QOS_NOT_MET] = "ask the key server's operator to allow streams of keys of 256 bits; a "
+                            "key server that opens streams with this status speaks "
+                            "etsi004-dialect = qubip",
+    [ETSI004_METADATA_TOO_SMALL] = "a key server that insists on metadata may need "
+                                   "etsi004-dialect = qubip",
+};
+
+static void say_failure004(struct doctor *doctor, enum etsi004_outcome outcome,
+                           const struct status *status)
+{
+    const char *cure = open_cures[outcome];
+
+    if (cure == NULL)
+        cure = "see that kme is a key server of ETSI GS QKD 004 (a port of ETSI 014 begins with "
+               "https://), that sae and peer are the SAE IDs it knows, and that etsi004-dialect is "
+               "its own";
+    doctor_wrong(doctor, cure, "no key stream from %s to %s: %s",
+                 settings_source_uri(doctor->settings), settings_destination_uri(doctor->settings),
+                 status->text);
+}
+
 /* Opens a stream and closes it again, which costs no key. */
 static void answer004(struct doctor *doctor)
 {
@@ -108,7 +139,7 @@ static void answer004(struct doctor *doctor)
         .timeout_ms = (uint32_t)settings_timeout_ms(doctor->settings),
         .ttl_s = PROBE_TTL_S,
     };
-    struct etsi004_open_answer answer;
+    struct etsi004_open_answer answer = {.outcome = ETSI004_SUCCESS};
     struct status status = STATUS_INIT;
 
     if (session.client004 == NULL)
@@ -122,11 +153,7 @@ static void answer004(struct doctor *doctor)
                   settings_source_uri(doctor->settings),
                   settings_destination_uri(doctor->settings));
     else if (!doctor_tls_failure(doctor, &status))
-        doctor_wrong(doctor,
-                     "see that kme is a key server of ETSI GS QKD 004 (a port of ETSI 014 begins "
-                     "with https://), that sae and peer are the SAE IDs it knows, and that "
-                     "etsi004-dialect is its own",
-                     "%s", status.text);
+        say_failure004(doctor, answer.outcome, &status);
 }
 
 void doctor_kme_answer(struct doctor *doctor)

@@ -122,6 +122,30 @@ class NoHelp(Broken):
         self.assert_sound()
 
 
+class KeyStreams(Broken):
+    lab_options = {"api": "004"}
+
+    def test_a_peer_that_the_key_server_does_not_know(self):
+        self.set("peer = bobby")
+        self.find("kme-answer", "from sae://alice to sae://bobby: .*no QKD connection",
+                  "into the lines sae and peer .*how the key server knows both ends")
+        self.set("peer = bob")
+        self.assert_sound()
+
+    def test_what_the_key_server_answers_decides_on_the_cure(self):
+        admin = ("--admin", self.lab.kme_a_admin)
+        for code, text, cure in ((2, "not enough key", "wait until the key servers"),
+                                 (4, "no QKD connection", "link to the peer's key server"),
+                                 (6, "timeout", "timeout-ms"),
+                                 (7, "quality of service", "keys of 256 bits")):
+            with self.subTest(code=code):
+                qkdctl("misbehave", "set", *admin, "--kind", "error", "--api", "004", "--method",
+                       "open_connect", "--code", code, check=True)
+                self.find("kme-answer", text, cure)
+                qkdctl("misbehave", "clear", *admin, check=True)
+                self.assert_sound()
+
+
 class BothEnds(Broken):
     def test_a_peer_whose_key_server_is_of_another_pair(self):
         """Two laboratories: the other SAE's file is of the second."""
