@@ -26,6 +26,17 @@ static void refuse(struct streams004 *streams, const struct frame_stream *frame,
     stream004_tell_closed(streams, &frame->stream_id, frame->opening, reason);
 }
 
+/* An ID that the peer made is on its record since before. One that its SAE brought goes to its disk
+ * only now; so it goes to ours now, too, should both be killed. */
+static bool put_on_record(struct streams004 *streams, const struct frame_stream *frame)
+{
+    struct record004 *record = &streams->catalogue->record;
+    uint64_t ticket;
+
+    return frame->u.open.generated ? record004_put_later(record, &frame->stream_id)
+                                   : record004_put(record, &frame->stream_id, &ticket);
+}
+
 static void accept_new(struct streams004 *streams, const struct frame_stream *frame)
 {
     const struct stream_opening *open = &frame->u.open;
@@ -39,7 +50,7 @@ static void accept_new(struct streams004 *streams, const struct frame_stream *fr
         why = "its SAE is not behind that link";
     else if (!catalogue004_has_room(streams->catalogue, streams->env->config, NULL))
         why = "max_streams are there";
-    else if (!record004_put_later(&streams->catalogue->record, &frame->stream_id))
+    else if (!put_on_record(streams, frame))
         why = "the store refuses its ID";
     else if (stream004_new(streams, frame, false) == NULL)
         why = "out of memory";

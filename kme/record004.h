@@ -4,7 +4,7 @@
  * but its ID does, as burnt: else a second stream under it could give a position other octets. So
  * no octets of a stream leave before its ID is on the disk of the end that opened it, which cuts
  * them. IDs that are made here are put there in advance, so that an opening does not wait. IDs
- * that a peer opened follow together, within a second (docs/decisions/0011). Private to *004.c and
+ * that a peer made follow together, within a second (docs/decisions/0011). Private to *004.c and
  * peers.c.
  *
  * All zeros is a record without a shelf: it keeps nothing, and everything is settled.
@@ -31,7 +31,7 @@ struct record004 {
     const struct env *env;
     struct recorded_id stock[RECORD004_STOCK]; /* made here and not used, oldest first */
     size_t stock_count;
-    struct key_id later[RECORD004_LATER_MAX]; /* that peers opened, not put on the shelf yet */
+    struct key_id later[RECORD004_LATER_MAX]; /* that peers made, not put on the shelf yet */
     size_t later_count;
 };
 
@@ -52,7 +52,7 @@ bool record004_make(struct record004 *record, const struct env *env, struct reco
 /* Puts an ID of others on record. False when the shelf refuses. */
 bool record004_put(struct record004 *record, const struct key_id *id, uint64_t *ticket);
 
-/* Will put an ID that a peer opened on record, with others of its kind: at the next
+/* Will put an ID that a peer made on record, with others of its kind: at the next
  * record004_put_waiting, or when RECORD004_LATER_MAX wait. False when the shelf refuses. */
 bool record004_put_later(struct record004 *record, const struct key_id *id);
 
