@@ -9,6 +9,7 @@
 #include <openssl/crypto.h>
 
 #include "etsi/etsi014.h"
+#include "keys/kme_list.h"
 #include "keys/pem_file.h"
 
 enum { URI_MAX_CHARS = 255 };
@@ -20,12 +21,12 @@ struct settings {
     char *peer;
     char *kme;
     enum initiator initiator;
-    int timeout_ms;
-    enum endpoint_api api;
+    int numbers[SETTING_COUNT]; /* of those with a range */
+    struct kme_list kmes;
     enum dialect004 dialect;
     char *source_uri;
     char *destination_uri;
-    struct endpoint *endpoint;
+    struct endpoint *endpoints[KME_LIST_MAX];
 };
 
 static const char *const setting_texts[SETTING_COUNT] = {
@@ -40,6 +41,18 @@ static const char *const setting_texts[SETTING_COUNT] = {
     [SETTING_SOURCE_URI] = "source-uri",
     [SETTING_DESTINATION_URI] = "destination-uri",
     [SETTING_ETSI004_DIALECT] = "etsi004-dialect",
+    [SETTING_POOL] = "pool",
+    [SETTING_POOL_MAX_AGE_S] = "pool-max-age-s",
+    [SETTING_MAX_KEYS_PER_SECOND] = "max-keys-per-second",
+    [SETTING_MAX_KEYS_BURST] = "max-keys-burst",
+};
+
+static const struct setting_range ranges[SETTING_COUNT] = {
+    [SETTING_TIMEOUT_MS] = {10, TIMEOUT_MS_MAX, 1000},
+    [SETTING_POOL] = {1, 1024, 1},
+    [SETTING_POOL_MAX_AGE_S] = {1, 3600, 30},
+    [SETTING_MAX_KEYS_PER_SECOND] = {1, 1000000, 1000},
+    [SETTING_MAX_KEYS_BURST] = {1, 1000000, 1000},
 };
 
 static const char *const dialect_texts[] = {
@@ -81,7 +94,8 @@ static bool take_saes(struct settings *settings, const char *const *values)
 
 static bool take_initiator(struct settings *settings, const char *value)
 {
-    settings->initiator = settings->api == ENDPOINT_ETSI004 ? INITIATOR_CLIENT : INITIATOR_SERVER;
+    settings->initiator =
+        settings_api(settings) == ENDPOINT_ETSI004 ? INITIATOR_CLIENT : INITIATOR_SERVER;
     if (value == NULL)
         return true;
     if (strcmp(value, "client") == 0)
@@ -98,7 +112,7 @@ static bool take_initiator(struct settings *settings, const char *value)
  * only when the client could no longer join in time. */
 static bool check_initiator(struct settings *settings)
 {
-    if (settings->api != ENDPOINT_ETSI004 || settings->initiator == INITIATOR_CLIENT)
+    if (settings_api(settings) != ENDPOINT_ETSI004 || settings->initiator == INITIATOR_CLIENT)
         return true;
     return status_fail(&settings->fault, OUTCOME_CONFIG,
                        "initiator = 'server' needs ETSI 014: with %s the client opens the stream; "
@@ -106,26 +120,41 @@ static bool check_initiator(struct settings *settings)
                        settings->kme);
 }
 
-static bool take_timeout(struct settings *settings, const char *value)
+const struct setting_range *setting_range(enum setting_name name)
 {
+    return ranges[name].most != 0 ? &ranges[name] : NULL;
+}
+
+static bool take_number(struct settings *settings, enum setting_name name, const char *value)
+{
+    const struct setting_range *range = &ranges[name];
     char *end;
     long number;
 
-    settings->timeout_ms = TIMEOUT_MS_DEFAULT;
+    settings->numbers[name] = range->by_default;
     if (value == NULL)
         return true;
     errno = 0;
     number = strtol(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number < TIMEOUT_MS_MIN ||
-        number > TIMEOUT_MS_MAX)
+    if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number < range->least ||
+        number > range->most)
         return status_fail(&settings->fault, OUTCOME_CONFIG,
-                           "timeout-ms = '%s' is not a number from %d to %d", value, TIMEOUT_MS_MIN,
-                           TIMEOUT_MS_MAX);
-    settings->timeout_ms = (int)number;
+                           "%s = '%s' is not a number from %d to %d", setting_text(name), value,
+                           range->least, range->most);
+    settings->numbers[name] = (int)number;
     return true;
 }
 
-static bool take_kme(struct settings *settings, const char *value, struct endpoint_address *address)
+static bool take_numbers(struct settings *settings, const char *const *values)
+{
+    for (int i = 0; i < SETTING_COUNT; i++)
+        if (setting_range((enum setting_name)i) != NULL &&
+            !take_number(settings, (enum setting_name)i, values[i]))
+            return false;
+    return true;
+}
+
+static bool take_kme(struct settings *settings, const char *value)
 {
     if (value == NULL || *value == '\0')
         return status_fail(&settings->fault, OUTCOME_CONFIG,
@@ -134,31 +163,48 @@ static bool take_kme(struct settings *settings, const char *value, struct endpoi
     settings->kme = OPENSSL_strdup(value);
     if (settings->kme == NULL)
         return status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");
-    if (!endpoint_address_parse(value, address, &settings->fault))
-        return status_prefix(&settings->fault, "kme");
-    settings->api = address->api;
-    return true;
+    return kme_list_parse(value, &settings->kmes, &settings->fault) ||
+           status_prefix(&settings->fault, "kme");
 }
 
-static bool take_endpoint(struct settings *settings, const char *const *values,
-                          const struct endpoint_address *address)
+enum { PEM_CERT, PEM_KEY, PEM_CA, PEM_COUNT };
+
+/* Each endpoint has the three texts for itself. */
+static bool add_endpoint(struct settings *settings, size_t place, const struct buf *pem)
 {
-    static const enum setting_name files[] = {SETTING_CERT, SETTING_KEY, SETTING_CA};
-    struct buf pem[3];
+    struct buf copies[PEM_COUNT];
     bool ok = true;
 
-    for (size_t i = 0; i < 3; i++)
-        buf_init(&pem[i], ENDPOINT_PEM_MAX_BYTES);
-    for (size_t i = 0; i < 3 && ok; i++)
-        ok = pem_file_read(setting_text(files[i]), values[files[i]], &pem[i], &settings->fault);
-    if (ok) {
-        settings->endpoint = endpoint_new(address, &pem[0], &pem[1], &pem[2]);
-        if (settings->endpoint == NULL)
-            status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");
+    for (size_t i = 0; i < PEM_COUNT; i++) {
+        buf_init(&copies[i], ENDPOINT_PEM_MAX_BYTES);
+        buf_put(&copies[i], pem[i].data, pem[i].length);
+        ok = ok && !copies[i].failed;
     }
-    for (size_t i = 0; i < 3; i++)
+    if (ok)
+        settings->endpoints[place] =
+            endpoint_new(&settings->kmes.entries[place].address, &copies[PEM_CERT],
+                         &copies[PEM_KEY], &copies[PEM_CA]);
+    for (size_t i = 0; i < PEM_COUNT; i++)
+        buf_free(&copies[i]);
+    return settings->endpoints[place] != NULL ||
+           status_fail(&settings->fault, OUTCOME_INTERNAL, "out of memory for settings");
+}
+
+static bool take_endpoints(struct settings *settings, const char *const *values)
+{
+    static const enum setting_name files[PEM_COUNT] = {SETTING_CERT, SETTING_KEY, SETTING_CA};
+    struct buf pem[PEM_COUNT];
+    bool ok = true;
+
+    for (size_t i = 0; i < PEM_COUNT; i++)
+        buf_init(&pem[i], ENDPOINT_PEM_MAX_BYTES);
+    for (size_t i = 0; i < PEM_COUNT && ok; i++)
+        ok = pem_file_read(setting_text(files[i]), values[files[i]], &pem[i], &settings->fault);
+    for (size_t i = 0; i < settings->kmes.count && ok; i++)
+        ok = add_endpoint(settings, i, pem);
+    for (size_t i = 0; i < PEM_COUNT; i++)
         buf_free(&pem[i]);
-    return settings->endpoint != NULL;
+    return ok;
 }
 
 static bool is_uri(const char *text)
@@ -178,7 +224,7 @@ static bool take_uri(struct settings *settings, enum setting_name name, const ch
     char uri[URI_MAX_CHARS + ETSI014_ID_MAX_CHARS];
 
     /* An SAE ID of ETSI 014 need not fit a URI. */
-    if (value == NULL && settings->api != ENDPOINT_ETSI004)
+    if (value == NULL && settings_api(settings) != ENDPOINT_ETSI004)
         return true;
     snprintf(uri, sizeof(uri), "%s%s", value != NULL ? "" : "sae://", value != NULL ? value : sae);
     if (!is_uri(uri))
@@ -215,12 +261,10 @@ static bool take_etsi004(struct settings *settings, const char *const *values)
 
 static void take_all(struct settings *settings, const char *const *values)
 {
-    struct endpoint_address address;
-
-    if (take_kme(settings, values[SETTING_KME], &address) && take_saes(settings, values) &&
+    if (take_kme(settings, values[SETTING_KME]) && take_saes(settings, values) &&
         take_initiator(settings, values[SETTING_INITIATOR]) && check_initiator(settings) &&
-        take_etsi004(settings, values) && take_timeout(settings, values[SETTING_TIMEOUT_MS]))
-        take_endpoint(settings, values, &address);
+        take_etsi004(settings, values) && take_numbers(settings, values))
+        take_endpoints(settings, values);
 }
 
 static bool is_absent(const char *const *values)
@@ -246,7 +290,8 @@ void settings_free(struct settings *settings)
 {
     if (settings == NULL)
         return;
-    endpoint_free(settings->endpoint);
+    for (size_t i = 0; i < KME_LIST_MAX; i++)
+        endpoint_free(settings->endpoints[i]);
     OPENSSL_free(settings->sae);
     OPENSSL_free(settings->peer);
     OPENSSL_free(settings->kme);
@@ -285,9 +330,14 @@ enum initiator settings_initiator(const struct settings *settings)
     return settings->initiator;
 }
 
+int settings_number(const struct settings *settings, enum setting_name name)
+{
+    return settings->numbers[name];
+}
+
 int settings_timeout_ms(const struct settings *settings)
 {
-    return settings->timeout_ms;
+    return settings_number(settings, SETTING_TIMEOUT_MS);
 }
 
 enum dialect004 settings_etsi004_dialect(const struct settings *settings)
@@ -307,10 +357,25 @@ const char *settings_destination_uri(const struct settings *settings)
 
 enum endpoint_api settings_api(const struct settings *settings)
 {
-    return settings->api;
+    return settings->kmes.entries[0].address.api;
+}
+
+size_t settings_kme_count(const struct settings *settings)
+{
+    return settings->kmes.count;
+}
+
+const char *settings_kme_url(const struct settings *settings, size_t place)
+{
+    return settings->kmes.entries[place].url;
+}
+
+struct endpoint *settings_kme_endpoint(const struct settings *settings, size_t place)
+{
+    return settings->endpoints[place];
 }
 
 struct endpoint *settings_endpoint(const struct settings *settings)
 {
-    return settings->endpoint;
+    return settings_kme_endpoint(settings, 0);
 }

@@ -28,10 +28,22 @@ enum setting_name {
     SETTING_SOURCE_URI,
     SETTING_DESTINATION_URI,
     SETTING_ETSI004_DIALECT,
+    SETTING_POOL,
+    SETTING_POOL_MAX_AGE_S,
+    SETTING_MAX_KEYS_PER_SECOND,
+    SETTING_MAX_KEYS_BURST,
     SETTING_COUNT
 };
 
-enum { TIMEOUT_MS_DEFAULT = 1000, TIMEOUT_MS_MIN = 10, TIMEOUT_MS_MAX = 60000 };
+enum { TIMEOUT_MS_MAX = 60000 };
+
+/* What a number may be. */
+struct setting_range {
+    int least, most, by_default;
+};
+
+/* NULL for a setting that is no number. */
+const struct setting_range *setting_range(enum setting_name name);
 
 /* The name as written in openssl.cnf, for example "timeout-ms". */
 const char *setting_text(enum setting_name name);
@@ -51,8 +63,11 @@ const struct status *settings_fault(const struct settings *settings);
 
 const char *settings_sae(const struct settings *settings);
 const char *settings_peer(const struct settings *settings);
-const char *settings_kme(const struct settings *settings); /* the URL as given */
+const char *settings_kme(const struct settings *settings); /* URL or URLs, as given */
 enum initiator settings_initiator(const struct settings *settings);
+
+/* The value of a setting that has a range. */
+int settings_number(const struct settings *settings, enum setting_name name);
 int settings_timeout_ms(const struct settings *settings);
 
 /* ETSI 004 only: how the key server speaks, and the two ends of our streams (clause 6.1). */
@@ -67,6 +82,12 @@ const char *settings_source_uri(const struct settings *settings);
 const char *settings_destination_uri(const struct settings *settings);
 
 enum endpoint_api settings_api(const struct settings *settings);
-struct endpoint *settings_endpoint(const struct settings *settings); /* borrowed; locks itself */
+
+/* The key servers of our site, in the order in which they are to be asked. */
+size_t settings_kme_count(const struct settings *settings);
+const char *settings_kme_url(const struct settings *settings, size_t place);
+struct endpoint *settings_kme_endpoint(const struct settings *settings,
+                                       size_t place);                /* borrowed */
+struct endpoint *settings_endpoint(const struct settings *settings); /* of the first */
 
 #endif

@@ -34,6 +34,8 @@ static void good_settings_have_no_fault_and_defaults(void **state)
     assert_string_equal(settings_kme(settings), "https://kme-a:8443");
     assert_int_equal(settings_initiator(settings), INITIATOR_SERVER);
     assert_int_equal(settings_timeout_ms(settings), 1000);
+    assert_int_equal(settings_number(settings, SETTING_POOL), 1);
+    assert_int_equal(settings_kme_count(settings), 1);
     assert_string_equal(endpoint_address(settings_endpoint(settings))->host, "kme-a");
     assert_string_equal(endpoint_address(settings_endpoint(settings))->port, "8443");
     settings_free(settings);
@@ -57,6 +59,42 @@ static void given_values_replace_defaults(void **state)
     settings_free(settings);
 }
 
+static void several_key_servers_are_kept_in_their_order(void **state)
+{
+    struct settings *settings =
+        with(SETTING_KME, "https://kme-a:8443 ,https://kme-b:8443,  https://kme-b");
+
+    (void)state;
+    assert_string_equal(settings_fault(settings)->text, "");
+    assert_int_equal(settings_kme_count(settings), 3);
+    assert_string_equal(settings_kme_url(settings, 0), "https://kme-a:8443");
+    assert_string_equal(settings_kme_url(settings, 1), "https://kme-b:8443");
+    assert_string_equal(settings_kme_url(settings, 2), "https://kme-b");
+    assert_ptr_equal(settings_endpoint(settings), settings_kme_endpoint(settings, 0));
+    assert_string_equal(endpoint_address(settings_kme_endpoint(settings, 2))->port, "443");
+    settings_free(settings);
+}
+
+static void a_number_is_taken_from_end_to_end_of_its_range(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_range *range = setting_range((enum setting_name)i);
+        int wanted[] = {range != NULL ? range->least : 0, range != NULL ? range->most : 0};
+
+        for (size_t j = 0; range != NULL && j < COUNT_OF(wanted); j++) {
+            char value[16];
+            struct settings *settings;
+
+            snprintf(value, sizeof(value), "%d", wanted[j]);
+            settings = with((enum setting_name)i, value);
+            assert_string_equal(settings_fault(settings)->text, "");
+            assert_int_equal(settings_number(settings, (enum setting_name)i), wanted[j]);
+            settings_free(settings);
+        }
+    }
+}
+
 static const struct {
     enum setting_name name;
     const char *value;
@@ -72,6 +110,18 @@ static const struct {
     {SETTING_KME, "http://kme-a:8443", "kme: 'http://kme-a:8443' is neither"},
     {SETTING_KME, "https://kme-a:x", "kme: 'https://kme-a:x' has no valid port"},
     {SETTING_KME, "https://kme-a/api", "kme: 'https://kme-a/api' goes on"},
+    {SETTING_KME, "https://kme-a,", "kme: a URL is missing beside a comma"},
+    {SETTING_KME, ",https://kme-a", "kme: a URL is missing beside a comma"},
+    {SETTING_KME, "https://kme-a, ,https://kme-b", "kme: a URL is missing beside a comma"},
+    {SETTING_KME, "https://kme-a https://kme-b", "kme: 'https://kme-a https://kme-b'"},
+    {SETTING_KME, "https://a,https://a:443/", "kme: 'https://a:443/' is named twice"},
+    {SETTING_KME, "https://a,etsi004://b", "'https://a' and 'etsi004://b' are of two standards"},
+    {SETTING_KME, "https://a,https://b,https://c,https://d,https://e", "kme: more than 4 URLs"},
+    {SETTING_POOL, "0", "pool = '0' is not a number from 1 to 1024"},
+    {SETTING_POOL, "1025", "pool = '1025' is not a number from 1 to 1024"},
+    {SETTING_POOL_MAX_AGE_S, "30s", "pool-max-age-s = '30s' is not a number from 1 to 3600"},
+    {SETTING_MAX_KEYS_PER_SECOND, "0", "max-keys-per-second = '0' is not a number"},
+    {SETTING_MAX_KEYS_BURST, "", "max-keys-burst = '' is not a number from 1 to 1000000"},
     {SETTING_SOURCE_URI, "", "source-uri = ''"},
     {SETTING_SOURCE_URI, "alice", "source-uri = 'alice' is not a URI"},
     {SETTING_DESTINATION_URI, "sae:bob", "destination-uri = 'sae:bob' is not a URI"},
@@ -213,7 +263,11 @@ static void every_setting_has_its_name_in_openssl_cnf(void **state)
                                                      "timeout-ms",
                                                      "source-uri",
                                                      "destination-uri",
-                                                     "etsi004-dialect"};
+                                                     "etsi004-dialect",
+                                                     "pool",
+                                                     "pool-max-age-s",
+                                                     "max-keys-per-second",
+                                                     "max-keys-burst"};
 
     (void)state;
     for (int i = 0; i < SETTING_COUNT; i++)
@@ -242,6 +296,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_settings_have_no_fault_and_defaults),
         cmocka_unit_test(given_values_replace_defaults),
+        cmocka_unit_test(several_key_servers_are_kept_in_their_order),
+        cmocka_unit_test(a_number_is_taken_from_end_to_end_of_its_range),
         cmocka_unit_test(each_bad_value_is_a_fault_that_names_its_setting),
         cmocka_unit_test(etsi_004_has_defaults_of_its_own),
         cmocka_unit_test(a_stream_is_opened_by_the_client),
