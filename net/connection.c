@@ -2,26 +2,25 @@
 #include "net/connection.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#include "net/dial.h"
 #include "net/error_queue.h"
-#include "net/resolve.h"
 #include "net/tls_context.h"
+#include "net/wait.h"
 
 enum { RECEIVE_CHUNK_BYTES = 4096 };
 
 struct connection {
-    int fd;
-    SSL *ssl;
+    struct endpoint *endpoint;
+    struct dial dial;
+    SSL *ssl;         /* NULL until there is a TCP connection */
     int broken_errno; /* why nothing more can be sent; 0 while it can */
 };
 
@@ -46,78 +45,6 @@ static long note_broken(BIO *bio, int operation, const char *data, size_t length
     return result;
 }
 
-/* Waits until the socket has one of the events; false when the deadline came first. */
-static bool wait_for(int fd, short events, const struct deadline *deadline, const char *what,
-                     struct status *status)
-{
-    struct pollfd polled = {.fd = fd, .events = events};
-
-    for (;;) {
-        int left_ms = deadline_left_ms(deadline);
-        int ready = left_ms > 0 ? poll(&polled, 1, left_ms) : 0;
-
-        if (ready > 0)
-            return true;
-        if (ready == 0)
-            return status_fail(status, OUTCOME_TIMEOUT, "the time budget ended while %s", what);
-        if (errno != EINTR)
-            return status_fail(status, OUTCOME_INTERNAL, "poll failed while %s: %s", what,
-                               strerror(errno));
-    }
-}
-
-static bool finish_connect(int fd, const struct deadline *deadline, struct status *status)
-{
-    int error = 0;
-    socklen_t length = sizeof(error);
-
-    if (!wait_for(fd, POLLOUT, deadline, "connecting", status))
-        return false;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-        error = errno;
-    return error == 0 || status_fail(status, OUTCOME_KME, "connect: %s", strerror(error));
-}
-
-static int connect_to(const struct sockaddr *address, socklen_t length,
-                      const struct deadline *deadline, struct status *status)
-{
-    int on = 1, fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0) {
-        status_fail(status, OUTCOME_KME, "socket: %s", strerror(errno));
-        return -1;
-    }
-    if (connect(fd, address, length) != 0 && errno != EINPROGRESS)
-        status_fail(status, OUTCOME_KME, "connect: %s", strerror(errno));
-    else if (finish_connect(fd, deadline, status)) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        return fd;
-    }
-    close(fd);
-    return -1;
-}
-
-/* Every address gets an equal part of what is left, so that a dead one leaves time for others. */
-static int connect_any(const struct resolved *resolved, const struct deadline *deadline,
-                       struct status *status)
-{
-    for (size_t i = 0; i < resolved->count; i++) {
-        size_t remaining = resolved->count - i;
-        struct deadline part = remaining == 1
-                                   ? *deadline
-                                   : deadline_in_ms(deadline_left_ms(deadline) / (int)remaining);
-        struct status attempt = STATUS_INIT;
-        int fd = connect_to((const struct sockaddr *)&resolved->entries[i].address,
-                            resolved->entries[i].length, &part, &attempt);
-
-        if (fd >= 0)
-            return fd;
-        if (remaining == 1)
-            status_fail(status, attempt.outcome, "%s", attempt.text);
-    }
-    return -1;
-}
-
 /* After an SSL call that did not succeed: true = the socket is ready, repeat the call. */
 static bool wait_for_tls(struct connection *connection, int result, const char *what,
                          const struct deadline *deadline, struct status *status)
@@ -126,12 +53,12 @@ static bool wait_for_tls(struct connection *connection, int result, const char *
 
     switch (SSL_get_error(connection->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        return wait_for(connection->fd, POLLIN, deadline, what, status);
+        return wait_on(connection->dial.fd, POLLIN, deadline, what, status);
     case SSL_ERROR_WANT_WRITE:
         if (connection->broken_errno != 0)
             return status_fail(status, OUTCOME_KME, "the connection broke while %s: %s", what,
                                strerror(connection->broken_errno));
-        return wait_for(connection->fd, POLLOUT, deadline, what, status);
+        return wait_on(connection->dial.fd, POLLOUT, deadline, what, status);
     case SSL_ERROR_ZERO_RETURN:
         return status_fail(status, OUTCOME_KME, "it closed the connection while %s", what);
     case SSL_ERROR_SYSCALL:
@@ -141,6 +68,21 @@ static bool wait_for_tls(struct connection *connection, int result, const char *
         return status_fail(status, OUTCOME_KME, "TLS failed while %s: %s", what,
                            tls_failure_reason(connection->ssl));
     }
+}
+
+static bool start_tls(struct connection *connection, struct status *status)
+{
+    struct tls_context *tls = endpoint_tls(connection->endpoint, status);
+    const char *host = endpoint_address(connection->endpoint)->host;
+
+    if (tls == NULL)
+        return false;
+    connection->ssl = tls_context_client(tls, connection->dial.fd, host, status);
+    if (connection->ssl == NULL)
+        return false;
+    BIO_set_callback_arg(SSL_get_wbio(connection->ssl), (char *)connection);
+    BIO_set_callback_ex(SSL_get_wbio(connection->ssl), note_broken);
+    return true;
 }
 
 static bool handshake(struct connection *connection, const struct deadline *deadline,
@@ -158,59 +100,60 @@ static bool handshake(struct connection *connection, const struct deadline *dead
     }
 }
 
-static struct connection *wrap(struct tls_context *tls, const char *host, int fd,
-                               struct status *status)
+struct connection *connection_begin(struct endpoint *endpoint, const struct deadline *deadline,
+                                    struct status *status)
 {
-    struct connection *connection = OPENSSL_zalloc(sizeof(*connection));
+    struct connection *connection;
 
+    /* Unusable files are found before anybody is troubled. */
+    if (endpoint_tls(endpoint, status) == NULL)
+        return NULL;
+    connection = OPENSSL_zalloc(sizeof(*connection));
     if (connection == NULL) {
         status_fail(status, OUTCOME_INTERNAL, "out of memory for a connection");
         return NULL;
     }
-    connection->fd = fd;
-    connection->ssl = tls_context_client(tls, fd, host, status);
-    if (connection->ssl != NULL) {
-        BIO_set_callback_arg(SSL_get_wbio(connection->ssl), (char *)connection);
-        BIO_set_callback_ex(SSL_get_wbio(connection->ssl), note_broken);
+    connection->endpoint = endpoint;
+    if (dial_begin(&connection->dial, endpoint_address(endpoint), deadline, status))
         return connection;
-    }
     OPENSSL_free(connection);
     return NULL;
+}
+
+bool connection_advance(struct connection *connection, const struct deadline *deadline,
+                        struct status *status)
+{
+    struct error_queue *taken;
+    bool ok;
+
+    if (connection->ssl == NULL && !dial_advance(&connection->dial, deadline, status))
+        return false;
+    taken = error_queue_take();
+    ok = (connection->ssl != NULL || start_tls(connection, status)) &&
+         handshake(connection, deadline, status);
+    error_queue_put_back(taken);
+    return ok;
 }
 
 struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,
                                    struct status *status)
 {
-    const struct endpoint_address *address = endpoint_address(endpoint);
-    struct tls_context *tls = endpoint_tls(endpoint, status);
-    struct connection *connection = NULL;
-    struct resolved resolved;
-    struct error_queue *taken;
-    int fd;
+    struct connection *connection = connection_begin(endpoint, deadline, status);
 
-    if (tls == NULL || !resolve(address, &resolved, deadline, status))
-        return NULL;
-    fd = connect_any(&resolved, deadline, status);
-    if (fd < 0)
-        return NULL;
-    taken = error_queue_take();
-    connection = wrap(tls, address->host, fd, status);
-    if (connection == NULL)
-        close(fd);
-    else if (!handshake(connection, deadline, status)) {
-        connection_abandon(connection);
-        connection = NULL;
-    }
-    error_queue_put_back(taken);
-    return connection;
+    if (connection == NULL || connection_advance(connection, deadline, status))
+        return connection;
+    connection_abandon(connection);
+    return NULL;
 }
 
 void connection_abandon(struct connection *connection)
 {
     if (connection == NULL)
         return;
-    close(connection->fd);
-    SSL_set_quiet_shutdown(connection->ssl, 1);
+    if (connection->dial.fd >= 0)
+        close(connection->dial.fd);
+    if (connection->ssl != NULL)
+        SSL_set_quiet_shutdown(connection->ssl, 1);
     SSL_free(connection->ssl);
     OPENSSL_free(connection);
 }
@@ -222,7 +165,7 @@ void connection_close(struct connection *connection)
     if (connection == NULL)
         return;
     taken = error_queue_take();
-    if (SSL_is_init_finished(connection->ssl))
+    if (connection->ssl != NULL && SSL_is_init_finished(connection->ssl))
         SSL_shutdown(connection->ssl);
     error_queue_put_back(taken);
     connection_abandon(connection);
@@ -326,7 +269,7 @@ static bool has_only_tickets(struct connection *connection)
 
 bool connection_is_stale(struct connection *connection)
 {
-    struct pollfd polled = {.fd = connection->fd, .events = POLLIN};
+    struct pollfd polled = {.fd = connection->dial.fd, .events = POLLIN};
     int ready = poll(&polled, 1, 0);
 
     if (ready == 0 && !SSL_has_pending(connection->ssl))

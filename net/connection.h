@@ -17,8 +17,20 @@
 
 struct connection;
 
-/* Resolves, connects (every address in turn) and completes the TLS handshake. NULL and
- * *status (OUTCOME_KME, OUTCOME_TIMEOUT, OUTCOME_CONFIG) on failure. */
+/* Begins one, for a caller who does not want to wait for it: resolves the name, within the
+ * deadline, and starts to connect. Borrows the endpoint. NULL and *status (OUTCOME_KME,
+ * OUTCOME_TIMEOUT, OUTCOME_CONFIG) on failure. */
+struct connection *connection_begin(struct endpoint *endpoint, const struct deadline *deadline,
+                                    struct status *status);
+
+/* Goes on with it (every address in turn, then the TLS handshake) until the deadline; when that
+ * has passed, as far as no waiting is needed. True: it is made. False with OUTCOME_TIMEOUT: it is
+ * still being made, and may be advanced again, with a clear status. False with another outcome:
+ * it has failed and is only to be abandoned. */
+bool connection_advance(struct connection *connection, const struct deadline *deadline,
+                        struct status *status);
+
+/* Both at once: a connection that is made, or NULL. */
 struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,
                                    struct status *status);
 
@@ -33,7 +45,9 @@ bool connection_send(struct connection *connection, const void *data, size_t len
                      const struct deadline *deadline, struct status *status);
 
 /* Appends at least one octet to `into`, or fails. *ended is set, and true returned with nothing
- * appended, when the key server closed the connection in an orderly way. */
+ * appended, when the key server closed the connection in an orderly way. With a deadline that has
+ * passed it takes what is there without waiting; OUTCOME_TIMEOUT when nothing is, and then it may
+ * be called again. */
 bool connection_receive(struct connection *connection, struct buf *into, bool *ended,
                         const struct deadline *deadline, struct status *status);
 
