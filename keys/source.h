@@ -20,17 +20,8 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/status.h"
+#include "keys/key_ref.h"
 #include "keys/settings.h"
-
-enum { SOURCE_KEY_BITS = 256, SOURCE_KEY_BYTES = SOURCE_KEY_BITS / 8 };
-
-enum key_ref_kind { KEY_REF_ETSI014, KEY_REF_ETSI004 };
-
-struct key_ref {
-    enum key_ref_kind kind;
-    struct key_id id;
-    uint32_t index;
-};
 
 struct source;
 
