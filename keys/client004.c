@@ -215,3 +215,18 @@ uint32_t client004_metadata_bytes(const struct client004 *client)
 {
     return client->dialect == DIALECT004_QUBIP ? QUBIP_METADATA_BYTES : 0;
 }
+
+struct connection_pool *client004_connections(struct client004 *client)
+{
+    return client->pool;
+}
+
+struct endpoint *client004_endpoint(const struct client004 *client)
+{
+    return client->endpoint;
+}
+
+enum etsi004_profile client004_profile(const struct client004 *client)
+{
+    return client->profile;
+}

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "etsi/etsi004.h"
+#include "keys/connection_pool.h"
 #include "keys/repeatable.h"
 #include "keys/settings.h"
 #include "net/endpoint.h"
@@ -67,5 +68,10 @@ bool client004_is_open(const struct client004 *client, const struct etsi004_open
 
 /* Octets of metadata that GET_KEY should ask for. */
 uint32_t client004_metadata_bytes(const struct client004 *client);
+
+/* For who waits otherwise (keys/conversation004.h). */
+struct connection_pool *client004_connections(struct client004 *client);
+struct endpoint *client004_endpoint(const struct client004 *client);
+enum etsi004_profile client004_profile(const struct client004 *client);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/client014.h"
 
+#include <stdatomic.h>
+
 #include <openssl/crypto.h>
 
 #include "keys/exchange014.h"
 
 enum {
-    REQUEST_MAX_BYTES = 32768,
     ANSWER_MAX_BYTES = 4096, /* of an answer that holds no keys, and the room around those */
     KEY_ENTRY_BYTES = 1024   /* room for one key beside its base64 text */
 };
@@ -14,6 +15,7 @@ enum {
 struct client014 {
     struct endpoint *endpoint;
     struct connection_pool *pool;
+    atomic_size_t keys_per_request;
 };
 
 struct client014 *client014_new(struct endpoint *endpoint, const struct log *log)
@@ -23,6 +25,7 @@ struct client014 *client014_new(struct endpoint *endpoint, const struct log *log
     if (client == NULL)
         return NULL;
     client->endpoint = endpoint;
+    atomic_init(&client->keys_per_request, 0);
     client->pool = connection_pool_new(endpoint, log);
     if (client->pool == NULL) {
         OPENSSL_free(client);
@@ -103,21 +106,47 @@ static bool put_request(struct client014 *client, const char *peer_sae, enum ets
                        peer_sae);
 }
 
-/* `body` is the JSON of a POST, or NULL for a GET. The caller frees the response in any case. */
-static bool call(struct client014 *client, const char *peer_sae, enum etsi014_method method,
-                 const struct buf *body, enum repeatable repeatable,
-                 const struct deadline *deadline, struct http_response *response,
-                 enum etsi014_refusal *refusal, struct status *status)
+/* The caller frees the response in any case. */
+static bool call(struct client014 *client, enum etsi014_method method, const struct buf *request,
+                 enum repeatable repeatable, const struct deadline *deadline,
+                 struct http_response *response, enum etsi014_refusal *refusal,
+                 struct status *status)
 {
-    struct buf request;
-    bool ok;
+    return exchange014(client->pool, request, repeatable, deadline, response, status) &&
+           judge(method, response, refusal, status);
+}
 
-    buf_init(&request, REQUEST_MAX_BYTES);
-    ok = put_request(client, peer_sae, method, body, &request, status) &&
-         exchange014(client->pool, &request, repeatable, deadline, response, status) &&
-         judge(method, response, refusal, status);
-    buf_free(&request);
-    return ok;
+struct connection_pool *client014_connections(struct client014 *client)
+{
+    return client->pool;
+}
+
+struct endpoint *client014_endpoint(const struct client014 *client)
+{
+    return client->endpoint;
+}
+
+size_t client014_keys_per_request(const struct client014 *client)
+{
+    return atomic_load(&client->keys_per_request);
+}
+
+void client014_set_keys_per_request(struct client014 *client, size_t number)
+{
+    atomic_store(&client->keys_per_request, number);
+}
+
+bool client014_put_get_status(struct client014 *client, const char *peer_sae, struct buf *request,
+                              struct status *status)
+{
+    return put_request(client, peer_sae, ETSI014_GET_STATUS, NULL, request, status);
+}
+
+bool client014_take_status(const struct http_response *response, struct etsi014_status *value,
+                           struct status *status)
+{
+    return judge(ETSI014_GET_STATUS, response, NULL, status) &&
+           etsi014_status_parse(response->body.data, response->body.length, value, status);
 }
 
 bool client014_get_status(struct client014 *client, const char *peer_sae,
@@ -125,41 +154,24 @@ bool client014_get_status(struct client014 *client, const char *peer_sae,
                           struct status *status)
 {
     struct http_response response;
+    struct buf request;
     bool ok;
 
+    buf_init(&request, CLIENT014_REQUEST_MAX_BYTES);
     http_response_init(&response, ANSWER_MAX_BYTES);
-    ok = (call(client, peer_sae, ETSI014_GET_STATUS, NULL, REPEAT_ONCE, deadline, &response, NULL,
+    ok = (client014_put_get_status(client, peer_sae, &request, status) &&
+          call(client, ETSI014_GET_STATUS, &request, REPEAT_ONCE, deadline, &response, NULL,
                status) &&
-          etsi014_status_parse(response.body.data, response.body.length, value, status)) ||
+          client014_take_status(&response, value, status)) ||
          endpoint_blame(client->endpoint, status);
     http_response_free(&response);
+    buf_free(&request);
     return ok;
 }
 
-static size_t container_max_bytes(size_t number)
+size_t client014_answer_max_bytes(size_t number)
 {
     return ANSWER_MAX_BYTES + number * (KEY_ENTRY_BYTES + (size_t)SECRET_MAX_BYTES * 4 / 3);
-}
-
-static bool get_container(struct client014 *client, const char *peer_sae,
-                          enum etsi014_method method, const struct buf *body, size_t number,
-                          enum repeatable repeatable, const struct deadline *deadline,
-                          struct etsi014_container *container, enum etsi014_refusal *refusal,
-                          struct status *status)
-{
-    struct http_response response;
-    bool ok;
-
-    container->count = 0;
-    http_response_init(&response, container_max_bytes(number));
-    ok = call(client, peer_sae, method, body, repeatable, deadline, &response, refusal, status) &&
-         etsi014_container_parse((char *)response.body.data, response.body.length, container,
-                                 status);
-    if (ok && container->count != number)
-        ok = status_fail(status, OUTCOME_KME, "it answered with %zu keys instead of %zu",
-                         container->count, number);
-    http_response_free(&response);
-    return ok;
 }
 
 static bool check_keys(const struct etsi014_container *container, int64_t size_bits,
@@ -178,21 +190,72 @@ static bool check_keys(const struct etsi014_container *container, int64_t size_b
     return true;
 }
 
+static bool get_container(struct client014 *client, enum etsi014_method method,
+                          const struct buf *request, size_t number, int64_t size_bits,
+                          enum repeatable repeatable, const struct deadline *deadline,
+                          struct etsi014_container *container, enum etsi014_refusal *refusal,
+                          struct status *status)
+{
+    struct http_response response;
+    bool ok;
+
+    http_response_init(&response, client014_answer_max_bytes(number));
+    ok = call(client, method, request, repeatable, deadline, &response, refusal, status) &&
+         etsi014_container_parse((char *)response.body.data, response.body.length, container,
+                                 status);
+    if (ok && container->count != number)
+        ok = status_fail(status, OUTCOME_KME, "it answered with %zu keys instead of %zu",
+                         container->count, number);
+    http_response_free(&response);
+    return ok && check_keys(container, size_bits, status);
+}
+
+bool client014_take_keys(const struct http_response *response, int64_t size_bits,
+                         struct etsi014_container *container, struct status *status)
+{
+    bool ok;
+
+    container->count = 0;
+    ok = judge(ETSI014_GET_KEY, response, NULL, status) &&
+         etsi014_container_parse((char *)response->body.data, response->body.length, container,
+                                 status) &&
+         check_keys(container, size_bits, status);
+
+    if (ok && container->count == 0)
+        ok = status_fail(status, OUTCOME_KME, "it answered without a key");
+    if (!ok)
+        etsi014_container_free(container);
+    return ok;
+}
+
+bool client014_put_get_key(struct client014 *client, const char *peer_sae, size_t number,
+                           int64_t size_bits, struct buf *request, struct status *status)
+{
+    struct buf body;
+    bool ok;
+
+    buf_init(&body, CLIENT014_REQUEST_MAX_BYTES);
+    etsi014_key_request_put(&body, (int64_t)number, size_bits);
+    ok = put_request(client, peer_sae, ETSI014_GET_KEY, &body, request, status);
+    buf_free(&body);
+    return ok;
+}
+
 bool client014_get_key(struct client014 *client, const char *peer_sae, size_t number,
                        int64_t size_bits, const struct deadline *deadline,
                        struct etsi014_container *container, enum etsi014_refusal *refusal,
                        struct status *status)
 {
-    struct buf body;
+    struct buf request;
     bool ok;
 
-    buf_init(&body, REQUEST_MAX_BYTES);
-    etsi014_key_request_put(&body, (int64_t)number, size_bits);
-    ok = (get_container(client, peer_sae, ETSI014_GET_KEY, &body, number, REPEAT_NEVER, deadline,
-                        container, refusal, status) &&
-          check_keys(container, size_bits, status)) ||
+    container->count = 0;
+    buf_init(&request, CLIENT014_REQUEST_MAX_BYTES);
+    ok = (client014_put_get_key(client, peer_sae, number, size_bits, &request, status) &&
+          get_container(client, ETSI014_GET_KEY, &request, number, size_bits, REPEAT_NEVER,
+                        deadline, container, refusal, status)) ||
          endpoint_blame(client->endpoint, status);
-    buf_free(&body);
+    buf_free(&request);
     if (!ok)
         etsi014_container_free(container);
     return ok;
@@ -225,16 +288,20 @@ bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const
                            struct etsi014_container *container, enum etsi014_refusal *refusal,
                            struct status *status)
 {
-    struct buf body;
+    struct buf body, request;
     bool ok;
 
-    buf_init(&body, REQUEST_MAX_BYTES);
+    container->count = 0;
+    buf_init(&body, CLIENT014_REQUEST_MAX_BYTES);
+    buf_init(&request, CLIENT014_REQUEST_MAX_BYTES);
     etsi014_key_ids_put(&body, ids, count);
     /* A repeated claim is refused if the first one was served: it cannot deliver a key twice. */
-    ok = (get_container(client, peer_sae, ETSI014_GET_KEY_IDS, &body, count, REPEAT_ONCE, deadline,
-                        container, refusal, status) &&
-          check_keys(container, size_bits, status) && sort_by_request(container, ids, status)) ||
+    ok = (put_request(client, peer_sae, ETSI014_GET_KEY_IDS, &body, &request, status) &&
+          get_container(client, ETSI014_GET_KEY_IDS, &request, count, size_bits, REPEAT_ONCE,
+                        deadline, container, refusal, status) &&
+          sort_by_request(container, ids, status)) ||
          endpoint_blame(client->endpoint, status);
+    buf_free(&request);
     buf_free(&body);
     if (!ok)
         etsi014_container_free(container);

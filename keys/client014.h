@@ -11,7 +11,8 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "etsi/etsi014.h"
-#include "net/endpoint.h"
+#include "keys/connection_pool.h"
+#include "net/http.h"
 
 struct client014;
 
@@ -42,5 +43,30 @@ bool client014_get_key_ids(struct client014 *client, const char *peer_sae, const
                            size_t count, int64_t size_bits, const struct deadline *deadline,
                            struct etsi014_container *container, enum etsi014_refusal *refusal,
                            struct status *status);
+
+/* For who waits otherwise (keys/conversation014.h): the connections; the octets of a request; and
+ * what an answer to it says. */
+struct connection_pool *client014_connections(struct client014 *client);
+struct endpoint *client014_endpoint(const struct client014 *client);
+
+bool client014_put_get_status(struct client014 *client, const char *peer_sae, struct buf *request,
+                              struct status *status);
+bool client014_put_get_key(struct client014 *client, const char *peer_sae, size_t number,
+                           int64_t size_bits, struct buf *request, struct status *status);
+
+bool client014_take_status(const struct http_response *response, struct etsi014_status *value,
+                           struct status *status);
+/* At least one key, each of this size. The container is empty on false. */
+bool client014_take_keys(const struct http_response *response, int64_t size_bits,
+                         struct etsi014_container *container, struct status *status);
+
+/* Room for the body of an answer with so many keys. */
+size_t client014_answer_max_bytes(size_t number);
+
+/* What the key server's status said of keys in one request; 0: nobody knows yet. */
+size_t client014_keys_per_request(const struct client014 *client);
+void client014_set_keys_per_request(struct client014 *client, size_t number);
+
+enum { CLIENT014_REQUEST_MAX_BYTES = 32768 };
 
 #endif

@@ -42,9 +42,10 @@ void kept_connection_drop(struct kept_connection *kept)
     kept_free(kept);
 }
 
-/* For a connection of our parent's, or when nothing may be sent any more. */
-static void kept_abandon(struct kept_connection *kept)
+void kept_connection_abandon(struct kept_connection *kept)
 {
+    if (kept == NULL)
+        return;
     connection_abandon(kept->connection);
     kept_free(kept);
 }
@@ -57,7 +58,7 @@ void connection_pool_free(struct connection_pool *pool)
         struct kept_connection *kept = atomic_exchange(&pool->places[i], NULL);
 
         if (kept != NULL)
-            kept_abandon(kept);
+            kept_connection_abandon(kept);
     }
     OPENSSL_free(pool);
 }
@@ -82,7 +83,7 @@ struct kept_connection *connection_pool_take(struct connection_pool *pool)
         if (kept == NULL)
             continue;
         if (kept->owner != getpid())
-            kept_abandon(kept);
+            kept_connection_abandon(kept);
         else if (is_alive(kept))
             return kept;
         else
@@ -91,8 +92,11 @@ struct kept_connection *connection_pool_take(struct connection_pool *pool)
     return NULL;
 }
 
-struct kept_connection *connection_pool_open(struct connection_pool *pool,
-                                             const struct deadline *deadline, struct status *status)
+typedef struct connection *make_fn(struct endpoint *endpoint, const struct deadline *deadline,
+                                   struct status *status);
+
+static struct kept_connection *make(struct connection_pool *pool, make_fn *make_connection,
+                                    const struct deadline *deadline, struct status *status)
 {
     const struct endpoint_address *address = endpoint_address(pool->endpoint);
     struct kept_connection *kept = OPENSSL_zalloc(sizeof(*kept));
@@ -101,16 +105,32 @@ struct kept_connection *connection_pool_open(struct connection_pool *pool,
         status_fail(status, OUTCOME_INTERNAL, "out of memory for a connection");
         return NULL;
     }
-    kept->connection = connection_open(pool->endpoint, deadline, status);
+    kept->connection = make_connection(pool->endpoint, deadline, status);
     if (kept->connection == NULL) {
         OPENSSL_free(kept);
         return NULL;
     }
     kept->owner = getpid();
     buf_init(&kept->input, INPUT_MAX_BYTES);
-    log_line(pool->log, LOG_LEVEL_DEBUG, "connected to the key server at %s:%s", address->host,
+    log_line(pool->log, LOG_LEVEL_DEBUG, "%s the key server at %s:%s",
+             make_connection == connection_begin ? "connecting to" : "connected to", address->host,
              address->port);
     return kept;
+}
+
+struct kept_connection *connection_pool_open(struct connection_pool *pool,
+                                             const struct deadline *deadline, struct status *status)
+{
+    return make(pool, connection_open, deadline, status);
+}
+
+struct kept_connection *connection_pool_begin(struct connection_pool *pool,
+                                              const struct deadline *deadline,
+                                              struct status *status)
+{
+    struct kept_connection *kept = connection_pool_take(pool);
+
+    return kept != NULL ? kept : make(pool, connection_begin, deadline, status);
 }
 
 void connection_pool_put(struct connection_pool *pool, struct kept_connection *kept)

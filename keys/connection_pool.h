@@ -37,6 +37,11 @@ struct kept_connection *connection_pool_open(struct connection_pool *pool,
                                              const struct deadline *deadline,
                                              struct status *status);
 
+/* An idle one, or a new one that is being made (connection_advance), owned by the caller. */
+struct kept_connection *connection_pool_begin(struct connection_pool *pool,
+                                              const struct deadline *deadline,
+                                              struct status *status);
+
 /* Gives one back that is fit for another request; takes ownership. Closes it when the pool
  * holds enough. */
 void connection_pool_put(struct connection_pool *pool, struct kept_connection *kept);
@@ -47,5 +52,9 @@ bool connection_pool_prepare(struct connection_pool *pool, const struct deadline
 
 /* Closes it and frees. */
 void kept_connection_drop(struct kept_connection *kept);
+
+/* Frees it and sends nothing: it is that of the process that this one was forked from. NULL is
+ * allowed. */
+void kept_connection_abandon(struct kept_connection *kept);
 
 #endif

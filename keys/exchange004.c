@@ -70,7 +70,7 @@ static struct kept_connection *take_idle(struct connection_pool *pool)
 }
 
 /* Octets that belong to no answer make a connection unusable. */
-static void give_back(struct connection_pool *pool, struct kept_connection *kept)
+void exchange004_give_back(struct connection_pool *pool, struct kept_connection *kept)
 {
     if (kept->unread_answers == 0 && kept->input.length > 0)
         kept_connection_drop(kept);
@@ -78,24 +78,34 @@ static void give_back(struct connection_pool *pool, struct kept_connection *kept
         connection_pool_put(pool, kept);
 }
 
+bool exchange004_read(struct kept_connection *kept, size_t count, size_t *taken,
+                      take_answer_fn *take, void *argument, const struct deadline *deadline,
+                      struct status *status)
+{
+    struct etsi004_frame frame;
+
+    if (!skip_unread(kept, deadline, status))
+        return false;
+    while (*taken < count) {
+        if (!read_frame(kept, &frame, deadline, status))
+            return false;
+        (*taken)++;
+        if (!take(argument, *taken - 1, &frame, status))
+            return false;
+        consume(kept, &frame);
+    }
+    return true;
+}
+
 static enum progress read_answers(struct kept_connection *kept, size_t count, take_answer_fn *take,
                                   void *argument, const struct deadline *deadline,
                                   struct status *status)
 {
-    enum progress progress = SENT;
-    struct etsi004_frame frame;
+    size_t taken = 0;
 
-    if (!skip_unread(kept, deadline, status))
-        return progress;
-    for (size_t place = 0; place < count; place++) {
-        if (!read_frame(kept, &frame, deadline, status))
-            return progress;
-        progress = ANSWERING;
-        if (!take(argument, place, &frame, status))
-            return progress;
-        consume(kept, &frame);
-    }
-    return ANSWERED;
+    if (exchange004_read(kept, count, &taken, take, argument, deadline, status))
+        return ANSWERED;
+    return taken > 0 ? ANSWERING : SENT;
 }
 
 /* Takes the connection over. */
@@ -109,7 +119,7 @@ static enum progress attempt(struct connection_pool *pool, struct kept_connectio
         progress = read_answers(kept, count, take, argument, deadline, status);
     /* There is no request ID: after a failure a late answer would be taken for the next one. */
     if (progress == ANSWERED)
-        give_back(pool, kept);
+        exchange004_give_back(pool, kept);
     else
         kept_connection_drop(kept);
     return progress;

@@ -20,6 +20,15 @@ bool exchange004(struct connection_pool *pool, const struct buf *requests, size_
                  enum repeatable repeatable, take_answer_fn *take, void *argument,
                  const struct deadline *deadline, struct status *status);
 
+/* Reads on in the answers to `count` messages that were sent, of which *taken have come and been
+ * passed on. False with OUTCOME_TIMEOUT: more may come, and this may be called again. */
+bool exchange004_read(struct kept_connection *kept, size_t count, size_t *taken,
+                      take_answer_fn *take, void *argument, const struct deadline *deadline,
+                      struct status *status);
+
+/* Keeps a connection if it is fit for another request. */
+void exchange004_give_back(struct connection_pool *pool, struct kept_connection *kept);
+
 /* Sends CLOSE over an idle connection if there is one. Its answer is read, and passed over, at the
  * connection's next use. */
 void exchange004_post_close(struct connection_pool *pool, const struct buf *request);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/exchange014.h"
 
-static enum progress read_response(struct kept_connection *kept, struct http_response *response,
-                                   const struct deadline *deadline, struct status *status)
+enum progress exchange014_read(struct kept_connection *kept, struct http_response *response,
+                               const struct deadline *deadline, struct status *status)
 {
     enum progress progress = SENT;
     bool ended = false;
@@ -22,6 +22,18 @@ static enum progress read_response(struct kept_connection *kept, struct http_res
     return ANSWERED;
 }
 
+bool exchange014_post(struct kept_connection *kept, const struct buf *request,
+                      const struct deadline *deadline, struct status *status)
+{
+    return connection_send(kept->connection, request->data, request->length, deadline, status);
+}
+
+/* Octets behind the answer belong to nothing that was asked. */
+bool exchange014_is_clean(const struct kept_connection *kept, const struct http_response *response)
+{
+    return response->keep_alive && kept->input.length == 0;
+}
+
 /* Takes the connection over. */
 static enum progress attempt(struct connection_pool *pool, struct kept_connection *kept,
                              const struct buf *request, const struct deadline *deadline,
@@ -29,10 +41,9 @@ static enum progress attempt(struct connection_pool *pool, struct kept_connectio
 {
     enum progress progress = NOTHING_SENT;
 
-    if (connection_send(kept->connection, request->data, request->length, deadline, status))
-        progress = read_response(kept, response, deadline, status);
-    /* Octets behind the answer belong to nothing that was asked. */
-    if (progress == ANSWERED && response->keep_alive && kept->input.length == 0)
+    if (exchange014_post(kept, request, deadline, status))
+        progress = exchange014_read(kept, response, deadline, status);
+    if (progress == ANSWERED && exchange014_is_clean(kept, response))
         connection_pool_put(pool, kept);
     else
         kept_connection_drop(kept);
