@@ -71,7 +71,7 @@ static bool fetch(struct doctor *doctor, struct source *ours, struct source *the
                   struct key_ref *ref, bool *same, struct status *status)
 {
     struct deadline deadline = deadline_in_ms(PAIR_LIMIT_MS);
-    struct secret *claimed = NULL, *collected = NULL;
+    struct delivery claimed = {NULL, NULL}, collected = {NULL, NULL};
     struct reservation *reservation = NULL;
     bool ok = source_reserve(ours, &deadline, &reservation, status) ||
               status_prefix(status, "our key server");
@@ -84,9 +84,9 @@ static bool fetch(struct doctor *doctor, struct source *ours, struct source *the
     }
     ok = ok && (reservation_collect(reservation, &deadline, &collected, status) ||
                 status_prefix(status, "our key server"));
-    *same = ok && secret_equal(claimed, collected);
-    secret_free(claimed);
-    secret_free(collected);
+    *same = ok && secret_equal(claimed.key, collected.key);
+    secret_free(claimed.key);
+    secret_free(collected.key);
     reservation_free(reservation);
     return ok;
 }

@@ -250,6 +250,18 @@ static bool take_dialect(struct settings *settings, const char *value)
                        "etsi004-dialect = '%s' is not one of w1, w2, qubip", value);
 }
 
+/* A connection for each call leaves nothing on which an answer could wait to be read. */
+static bool check_pool(struct settings *settings)
+{
+    if (settings->numbers[SETTING_POOL] == 1 || settings_api(settings) != ENDPOINT_ETSI004 ||
+        settings->dialect != DIALECT004_W2)
+        return true;
+    return status_fail(&settings->fault, OUTCOME_CONFIG,
+                       "pool = '%d' needs kept connections, which etsi004-dialect = w2 has not; "
+                       "use pool = 1",
+                       settings->numbers[SETTING_POOL]);
+}
+
 static bool take_etsi004(struct settings *settings, const char *const *values)
 {
     return take_dialect(settings, values[SETTING_ETSI004_DIALECT]) &&
@@ -263,7 +275,8 @@ static void take_all(struct settings *settings, const char *const *values)
 {
     if (take_kme(settings, values[SETTING_KME]) && take_saes(settings, values) &&
         take_initiator(settings, values[SETTING_INITIATOR]) && check_initiator(settings) &&
-        take_etsi004(settings, values) && take_numbers(settings, values))
+        take_etsi004(settings, values) && take_numbers(settings, values) &&
+        check_pool(settings))
         take_endpoints(settings, values);
 }
 

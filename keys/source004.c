@@ -7,7 +7,7 @@
 
 #include <openssl/crypto.h>
 
-#include "keys/client004.h"
+#include "keys/conversation004.h"
 #include "keys/retry.h"
 #include "keys/source_ops.h"
 
@@ -20,6 +20,7 @@ enum {
 struct source004 {
     struct client004 *client;
     const struct settings *settings; /* borrowed */
+    const char *kme;                 /* URL; borrowed */
 };
 
 /* What one exchange needs; too large for the stacks of asynchronous jobs. */
@@ -29,15 +30,16 @@ struct work {
     struct etsi004_key_answer got;
 };
 
-static void *open004(const struct settings *settings, const struct log *log)
+static void *open004(const struct settings *settings, size_t place, const struct log *log)
 {
     struct source004 *source = OPENSSL_zalloc(sizeof(*source));
 
     if (source == NULL)
         return NULL;
     source->settings = settings;
-    source->client =
-        client004_new(settings_endpoint(settings), settings_etsi004_dialect(settings), log);
+    source->kme = settings_kme_url(settings, place);
+    source->client = client004_new(settings_kme_endpoint(settings, place),
+                                   settings_etsi004_dialect(settings), log);
     if (source->client == NULL) {
         OPENSSL_free(source);
         return NULL;
@@ -60,27 +62,42 @@ static bool prepare004(void *state, const struct deadline *deadline, struct stat
     return client004_prepare(source->client, deadline, status);
 }
 
+/* A stream that waits for its use lives longer than its key is kept at hand. */
+static uint32_t ttl_s(const struct source004 *source)
+{
+    int kept_s = settings_number(source->settings, SETTING_POOL) > 1
+                     ? settings_number(source->settings, SETTING_POOL_MAX_AGE_S)
+                     : 0;
+
+    return (uint32_t)(kept_s + STREAM_TTL_S);
+}
+
+static void fill_open(const struct source004 *source, uint32_t timeout_ms,
+                      struct etsi004_open *open)
+{
+    struct etsi004_qos *qos = &open->qos;
+
+    qos->key_chunk_size_bytes = SOURCE_KEY_BYTES;
+    qos->timeout_ms = timeout_ms;
+    qos->ttl_s = ttl_s(source);
+    snprintf(open->source, sizeof(open->source), "%s", settings_source_uri(source->settings));
+    snprintf(open->destination, sizeof(open->destination), "%s",
+             settings_destination_uri(source->settings));
+    /* A key server that insists on metadata insists on its type, too. */
+    if (client004_metadata_bytes(source->client) > 0)
+        snprintf(qos->metadata_mimetype, sizeof(qos->metadata_mimetype), "application/json");
+}
+
 static struct work *new_work(const struct source004 *source, uint32_t timeout_ms,
                              struct status *status)
 {
     struct work *work = OPENSSL_zalloc(sizeof(*work));
-    struct etsi004_qos *qos;
 
     if (work == NULL) {
         status_fail(status, OUTCOME_INTERNAL, "out of memory for a key stream");
         return NULL;
     }
-    qos = &work->open.qos;
-    qos->key_chunk_size_bytes = SOURCE_KEY_BYTES;
-    qos->timeout_ms = timeout_ms;
-    qos->ttl_s = STREAM_TTL_S;
-    snprintf(work->open.source, sizeof(work->open.source), "%s",
-             settings_source_uri(source->settings));
-    snprintf(work->open.destination, sizeof(work->open.destination), "%s",
-             settings_destination_uri(source->settings));
-    /* A key server that insists on metadata insists on its type, too. */
-    if (client004_metadata_bytes(source->client) > 0)
-        snprintf(qos->metadata_mimetype, sizeof(qos->metadata_mimetype), "application/json");
+    fill_open(source, timeout_ms, &work->open);
     return work;
 }
 
@@ -92,20 +109,18 @@ static void free_work(struct work *work)
     OPENSSL_clear_free(work, sizeof(*work));
 }
 
-static bool check_opened(const struct source004 *source, const struct work *work,
+static bool check_opened(const struct source004 *source, const struct etsi004_open_answer *opened,
                          struct status *status)
 {
-    const struct etsi004_open_answer *opened = &work->opened;
-
     if (!client004_is_open(source->client, opened))
         return client004_refused(source->client, "OPEN_CONNECT", opened->outcome, status);
     if (key_id_is_zero(&opened->stream_id))
         return status_fail(status, OUTCOME_KME, "KME %s opened a stream with the ID of zeros",
-                           settings_kme(source->settings));
+                           source->kme);
     if (opened->qos.key_chunk_size_bytes != SOURCE_KEY_BYTES)
         return status_fail(status, OUTCOME_KME, "KME %s grants chunks of %u octets instead of %d",
-                           settings_kme(source->settings),
-                           (unsigned)opened->qos.key_chunk_size_bytes, SOURCE_KEY_BYTES);
+                           source->kme, (unsigned)opened->qos.key_chunk_size_bytes,
+                           SOURCE_KEY_BYTES);
     return true;
 }
 
@@ -114,7 +129,7 @@ static bool check_key(const struct source004 *source, const struct work *work,
 {
     static const uint8_t zeros[SOURCE_KEY_BYTES];
     const struct etsi004_key_answer *got = &work->got;
-    const char *kme = settings_kme(source->settings);
+    const char *kme = source->kme;
 
     if (got->outcome != ETSI004_SUCCESS)
         return client004_refused(source->client, "GET_KEY", got->outcome, status);
@@ -139,12 +154,13 @@ static struct secret *take_key(struct work *work)
 }
 
 /* A stream that was opened otherwise than asked for is of no use, and is closed. */
-static bool check_reserved(struct source004 *source, const struct work *work, struct status *status)
+static bool check_reserved(struct source004 *source, const struct etsi004_open_answer *opened,
+                           struct status *status)
 {
-    if (check_opened(source, work, status))
+    if (check_opened(source, opened, status))
         return true;
-    if (client004_is_open(source->client, &work->opened))
-        client004_post_close(source->client, &work->opened.stream_id);
+    if (client004_is_open(source->client, opened))
+        client004_post_close(source->client, &opened->stream_id);
     return false;
 }
 
@@ -161,7 +177,7 @@ static bool reserve004(void *state, const struct deadline *deadline, struct key_
         call.request.open = &work->open;
         call.answer.open = &work->opened;
         ok = client004_call(source->client, &call, 1, REPEAT_NEVER, deadline, status) &&
-             check_reserved(source, work, status);
+             check_reserved(source, &work->opened, status);
     }
     if (ok) {
         *ref = (struct key_ref){.kind = KEY_REF_ETSI004, .id = work->opened.stream_id};
@@ -247,7 +263,7 @@ static bool join_and_get(struct source004 *source, const struct key_ref *ref,
     calls[0].answer.open = &work->opened;
     work->open.stream_id = ref->id;
     if (!client004_call(source->client, calls, 2, REPEAT_ONCE, deadline, status) ||
-        !check_opened(source, work, status))
+        !check_opened(source, &work->opened, status))
         return false;
     /* A stream that was joined, whose key was not there at once or is there for another asking. */
     if (work->opened.outcome == ETSI004_SUCCESS &&
@@ -273,8 +289,57 @@ static bool claim004(void *state, const struct key_ref *ref, const struct deadli
     return ok;
 }
 
+static void *begin004(void *state, size_t number, struct status *status)
+{
+    struct source004 *source = state;
+    struct work *work = new_work(source, (uint32_t)settings_timeout_ms(source->settings), status);
+    struct conversation004 *conversation = NULL;
+
+    if (work != NULL)
+        conversation = conversation004_begin(source->client, &work->open, number, status);
+    free_work(work);
+    return conversation;
+}
+
+struct opening {
+    struct source004 *source;
+    const struct taker *taker;
+};
+
+static bool take_opened(void *argument, const struct etsi004_open_answer *answer,
+                        struct status *status)
+{
+    const struct opening *opening = argument;
+    struct key_ref ref = {.kind = KEY_REF_ETSI004, .id = answer->stream_id};
+
+    if (!check_reserved(opening->source, answer, status))
+        return false;
+    opening->taker->take(opening->taker->argument, &ref, NULL);
+    return true;
+}
+
+static enum conversation_state advance004(void *state, void *conversation,
+                                          const struct deadline *deadline,
+                                          const struct taker *taker, struct status *status)
+{
+    struct opening opening = {state, taker};
+
+    return conversation004_advance(conversation, deadline, take_opened, &opening, status);
+}
+
+static void end004(void *conversation)
+{
+    conversation004_end(conversation);
+}
+
+static void abandon_conversation004(void *conversation)
+{
+    conversation004_abandon(conversation);
+}
+
 const struct source_ops source004_ops = {
     .ref_kind = KEY_REF_ETSI004,
+    .asks_again = false,
     .open = open004,
     .close = close004,
     .prepare = prepare004,
@@ -282,4 +347,8 @@ const struct source_ops source004_ops = {
     .abandon = abandon004,
     .collect = collect004,
     .claim = claim004,
+    .begin = begin004,
+    .advance = advance004,
+    .end = end004,
+    .abandon_conversation = abandon_conversation004,
 };

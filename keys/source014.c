@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/crypto.h>
 
-#include "keys/client014.h"
-#include "keys/retry.h"
+#include "keys/conversation014.h"
 #include "keys/source_ops.h"
 
 struct source014 {
@@ -10,14 +9,14 @@ struct source014 {
     const char *peer_sae; /* borrowed from the settings */
 };
 
-static void *open014(const struct settings *settings, const struct log *log)
+static void *open014(const struct settings *settings, size_t place, const struct log *log)
 {
     struct source014 *source = OPENSSL_zalloc(sizeof(*source));
 
     if (source == NULL)
         return NULL;
     source->peer_sae = settings_peer(settings);
-    source->client = client014_new(settings_endpoint(settings), log);
+    source->client = client014_new(settings_kme_endpoint(settings, place), log);
     if (source->client == NULL) {
         OPENSSL_free(source);
         return NULL;
@@ -40,56 +39,14 @@ static bool prepare014(void *state, const struct deadline *deadline, struct stat
     return client014_prepare(source->client, deadline, status);
 }
 
-typedef bool attempt_fn(struct source014 *source, const struct key_ref *ref,
-                        const struct deadline *deadline, struct etsi014_container *container,
-                        enum etsi014_refusal *refusal, struct status *status);
-
-static bool attempt_reserve(struct source014 *source, const struct key_ref *ref,
-                            const struct deadline *deadline, struct etsi014_container *container,
-                            enum etsi014_refusal *refusal, struct status *status)
-{
-    (void)ref;
-    return client014_get_key(source->client, source->peer_sae, 1, SOURCE_KEY_BITS, deadline,
-                             container, refusal, status);
-}
-
-static bool attempt_claim(struct source014 *source, const struct key_ref *ref,
-                          const struct deadline *deadline, struct etsi014_container *container,
-                          enum etsi014_refusal *refusal, struct status *status)
-{
-    return client014_get_key_ids(source->client, source->peer_sae, &ref->id, 1, SOURCE_KEY_BITS,
-                                 deadline, container, refusal, status);
-}
-
-static bool may_pass(enum etsi014_refusal refusal)
-{
-    return refusal == ETSI014_REFUSED_NOT_FOUND || refusal == ETSI014_REFUSED_EXHAUSTED;
-}
-
-/* Key servers that synchronise after they have answered the initiator do not know a fresh key ID
- * for a moment, and one with a slow link is empty for a moment. */
-static bool with_retries(struct source014 *source, attempt_fn *attempt, const struct key_ref *ref,
-                         const struct deadline *deadline, struct etsi014_container *container,
-                         struct status *status)
-{
-    struct retry retry = retry_begin();
-    enum etsi014_refusal refusal;
-
-    do {
-        refusal = ETSI014_REFUSED_SERVER;
-        status_clear(status);
-        if (attempt(source, ref, deadline, container, &refusal, status))
-            return true;
-    } while (may_pass(refusal) && retry_pause(&retry, deadline));
-    return false;
-}
-
 static bool reserve014(void *state, const struct deadline *deadline, struct key_ref *ref,
                        struct secret **key, struct status *status)
 {
+    struct source014 *source = state;
     struct etsi014_container container;
 
-    if (!with_retries(state, attempt_reserve, NULL, deadline, &container, status))
+    if (!client014_get_key(source->client, source->peer_sae, 1, SOURCE_KEY_BITS, deadline,
+                           &container, NULL, status))
         return false;
     *ref = (struct key_ref){.kind = KEY_REF_ETSI014, .id = container.keys[0].id};
     *key = container.keys[0].key;
@@ -99,16 +56,44 @@ static bool reserve014(void *state, const struct deadline *deadline, struct key_
 static bool claim014(void *state, const struct key_ref *ref, const struct deadline *deadline,
                      struct secret **key, struct status *status)
 {
+    struct source014 *source = state;
     struct etsi014_container container;
 
-    if (!with_retries(state, attempt_claim, ref, deadline, &container, status))
+    if (!client014_get_key_ids(source->client, source->peer_sae, &ref->id, 1, SOURCE_KEY_BITS,
+                               deadline, &container, NULL, status))
         return false;
     *key = container.keys[0].key;
     return true;
 }
 
+static void *begin014(void *state, size_t number, struct status *status)
+{
+    struct source014 *source = state;
+
+    return conversation014_begin(source->client, source->peer_sae, number, SOURCE_KEY_BITS, status);
+}
+
+static enum conversation_state advance014(void *state, void *conversation,
+                                          const struct deadline *deadline,
+                                          const struct taker *taker, struct status *status)
+{
+    (void)state;
+    return conversation014_advance(conversation, deadline, taker, status);
+}
+
+static void end014(void *conversation)
+{
+    conversation014_end(conversation);
+}
+
+static void abandon_conversation014(void *conversation)
+{
+    conversation014_abandon(conversation);
+}
+
 const struct source_ops source014_ops = {
     .ref_kind = KEY_REF_ETSI014,
+    .asks_again = true,
     .open = open014,
     .close = close014,
     .prepare = prepare014,
@@ -116,4 +101,8 @@ const struct source_ops source014_ops = {
     .abandon = NULL,
     .collect = NULL,
     .claim = claim014,
+    .begin = begin014,
+    .advance = advance014,
+    .end = end014,
+    .abandon_conversation = abandon_conversation014,
 };

@@ -60,12 +60,15 @@ static int kem_encapsulate_init(void *voperation, void *vkey, const OSSL_PARAM p
     struct operation *operation = voperation;
     struct status status = STATUS_INIT;
     struct deadline deadline;
+    enum guard_use use;
 
     (void)params;
     if (!begin(operation, vkey, KEY_PUBLIC, "encapsulate"))
         return 0;
     deadline = deadline_in_ms(settings_timeout_ms(operation->context->settings));
-    if (!source_prepare(operation->context->source, &deadline, &status))
+    use = key_id_is_zero(&operation->key->key_id) ? GUARD_RESERVE : GUARD_CLAIM;
+    if (!source_turn(operation->context->source, use, &deadline, &status) ||
+        !source_prepare(operation->context->source, use, &deadline, &status))
         return CONTEXT_RAISE(operation->context, operation->key->group, &status);
     operation->left_ms = deadline_left_ms(&deadline);
     return 1;
@@ -92,10 +95,11 @@ static bool refuse_size(const struct secret *key, struct status *status)
 }
 
 /* Takes the key over. The size is checked once more where the octets are copied. */
-static bool finish(struct key *key, struct secret *qkd_key, enum role role,
+static bool finish(struct key *key, const struct delivery *delivery, enum role role,
                    const struct key_id *key_id, uint8_t *secret, size_t inner_bytes,
                    struct status *status)
 {
+    struct secret *qkd_key = delivery->key;
     bool ok = qkd_key->size_bytes == SHARE_QKD_KEY_BYTES || refuse_size(qkd_key, status);
     char text[KEY_ID_TEXT_CHARS + 1];
 
@@ -104,7 +108,7 @@ static bool finish(struct key *key, struct secret *qkd_key, enum role role,
         used_key_note(&key->used, role, key_id);
         key_id_format(key_id, text);
         log_line(key->context->log, LOG_LEVEL_INFO, "handshake key %s role=%s key_id=%s kme=%s",
-                 key->group->name, role_name(role), text, settings_kme(key->context->settings));
+                 key->group->name, role_name(role), text, delivery->kme);
     }
     secret_free(qkd_key);
     return ok;
@@ -132,22 +136,22 @@ static bool server_half(const struct operation *operation, struct key_id *answer
     struct deadline deadline = deadline_in_ms(operation->left_ms);
     struct key_ref ref = reference(key, &key->key_id);
     struct reservation *reservation = NULL;
-    struct secret *qkd_key = NULL;
+    struct delivery delivery;
     enum role role = key_id_is_zero(&key->key_id) ? ROLE_INITIATOR : ROLE_RESPONDER;
     bool ok;
 
     if (role == ROLE_INITIATOR && source_ref_kind(source) != KEY_REF_ETSI014)
         return refuse_to_initiate(status);
     if (role == ROLE_RESPONDER) {
-        ok = source_claim(source, &ref, &deadline, &qkd_key, status);
+        ok = source_claim(source, &ref, &deadline, &delivery, status);
         *answer = key->key_id;
     } else {
         ok = source_reserve(source, &deadline, &reservation, status) &&
-             reservation_collect(reservation, &deadline, &qkd_key, status);
+             reservation_collect(reservation, &deadline, &delivery, status);
         if (ok)
             *answer = reservation_ref(reservation)->id;
     }
-    ok = ok && finish(key, qkd_key, role, answer, secret, inner_bytes, status);
+    ok = ok && finish(key, &delivery, role, answer, secret, inner_bytes, status);
     reservation_free(reservation);
     return ok;
 }
@@ -168,7 +172,7 @@ static bool client_half(struct key *key, const struct key_id *answer, uint8_t *s
     struct reservation *reservation;
     struct deadline deadline;
     struct key_ref ref;
-    struct secret *qkd_key = NULL;
+    struct delivery delivery;
     bool ok;
 
     if (!offer_spend(key->offer))
@@ -176,11 +180,15 @@ static bool client_half(struct key *key, const struct key_id *answer, uint8_t *s
     deadline = deadline_in_ms(offer_left_ms(key->offer));
     reservation = offer_reservation(key->offer);
     ref = reference(key, answer);
-    ok = reservation != NULL
-             ? reservation_collect(reservation, &deadline, &qkd_key, status)
-             : source_claim(key->context->source, &ref, &deadline, &qkd_key, status);
-    return ok && finish(key, qkd_key, reservation != NULL ? ROLE_INITIATOR : ROLE_RESPONDER, answer,
-                        secret, inner_bytes, status);
+    if (reservation != NULL) {
+        reservation_answered(reservation);
+        ok = reservation_collect(reservation, &deadline, &delivery, status);
+    } else {
+        ok = source_turn(key->context->source, GUARD_CLAIM, &deadline, status) &&
+             source_claim(key->context->source, &ref, &deadline, &delivery, status);
+    }
+    return ok && finish(key, &delivery, reservation != NULL ? ROLE_INITIATOR : ROLE_RESPONDER,
+                        answer, secret, inner_bytes, status);
 }
 
 /* Why it failed, with *status filled in; REASON_NONE when it did not. */
