@@ -61,12 +61,43 @@ static void run_step(struct doctor *doctor, const struct doctor_step *step)
     doctor_print_step(doctor, first_finding);
 }
 
+static void run_kme_steps(struct doctor *doctor)
+{
+    for (size_t i = 0; i < doctor_steps_net.count; i++) {
+        const struct doctor_step *step = &doctor_steps_net.rows[i];
+
+        if (!doctor_step_is_of_kme(step->id))
+            continue;
+        doctor->outcomes[step->id] = FINDING_OK;
+        run_step(doctor, step);
+    }
+}
+
+/* What comes after it needs one good key server, and not all. */
+static void examine_kmes(struct doctor *doctor)
+{
+    size_t count = doctor->settings != NULL ? settings_kme_count(doctor->settings) : 1;
+    enum finding_outcome best[DOCTOR_STEP_COUNT];
+
+    for (doctor->kme_place = 0; doctor->kme_place < count; doctor->kme_place++) {
+        run_kme_steps(doctor);
+        for (int id = 0; id < DOCTOR_STEP_COUNT; id++)
+            if (doctor->kme_place == 0 || doctor->outcomes[id] < best[id])
+                best[id] = doctor->outcomes[id];
+    }
+    memcpy(doctor->outcomes, best, sizeof(best));
+    doctor->kme_place = 0;
+}
+
 static void examine(struct doctor *doctor)
 {
     doctor_print_head(doctor);
-    for (size_t t = 0; t < TABLES; t++)
-        for (size_t i = 0; i < tables[t]->count; i++)
-            run_step(doctor, &tables[t]->rows[i]);
+    for (size_t i = 0; i < doctor_steps_local.count; i++)
+        run_step(doctor, &doctor_steps_local.rows[i]);
+    examine_kmes(doctor);
+    for (size_t i = 0; i < doctor_steps_net.count; i++)
+        if (!doctor_step_is_of_kme(doctor_steps_net.rows[i].id))
+            run_step(doctor, &doctor_steps_net.rows[i]);
 }
 
 static void doctor_free(struct doctor *doctor)

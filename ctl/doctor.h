@@ -96,11 +96,14 @@ struct doctor {
     char *values[SETTING_COUNT];   /* owned; DOCTOR_SETTINGS */
     struct settings *settings;     /* owned, without a fault; DOCTOR_SETTINGS */
     struct doctor_program program; /* a program with this file; DOCTOR_LOAD */
+    size_t kme_place;              /* of the key server that the current steps look at */
     struct doctor_kme kme;         /* DOCTOR_KME_ANSWER */
     int64_t keys_used;             /* of the key servers, by all steps together */
     enum doctor_step_id current;   /* whose findings come in */
+    /* Of the steps; with several key servers, those of the one that did best. */
     enum finding_outcome outcomes[DOCTOR_STEP_COUNT];
-    size_t findings_lost; /* beyond the maximum; the outcomes know of them */
+    bool has_wrong;
+    size_t findings_lost; /* beyond the maximum; outcomes and has_wrong know of them */
     size_t finding_count;
     struct finding findings[DOCTOR_FINDINGS_MAX];
 };
@@ -119,6 +122,9 @@ struct doctor_step_table {
 };
 
 extern const struct doctor_step_table doctor_steps_local, doctor_steps_net;
+
+/* Whether it is run once for each key server of the site. */
+bool doctor_step_is_of_kme(enum doctor_step_id id);
 
 /* NULL when no table has it. */
 const struct doctor_step *doctor_step(enum doctor_step_id id);
@@ -140,6 +146,10 @@ const char *doctor_cure(char cure[static DOCTOR_CURE_BYTES], const char *format,
 
 /* Findings of one outcome so far. */
 size_t doctor_count(const struct doctor *doctor, enum finding_outcome outcome);
+
+/* The key server that the current steps look at, and its URL. */
+struct endpoint *doctor_kme_endpoint(const struct doctor *doctor);
+const char *doctor_kme_url(const struct doctor *doctor);
 
 /* Whether no step went wrong. */
 bool doctor_is_sound(const struct doctor *doctor);

@@ -13,6 +13,15 @@ static void make_printable(char *text)
             *text = '?';
 }
 
+/* Which of several key servers a finding is about. */
+static void put_kme(const struct doctor *doctor, char text[static DOCTOR_TEXT_BYTES])
+{
+    text[0] = '\0';
+    if (doctor_step_is_of_kme(doctor->current) && doctor->settings != NULL &&
+        settings_kme_count(doctor->settings) > 1)
+        snprintf(text, DOCTOR_TEXT_BYTES, "%s: ", doctor_kme_url(doctor));
+}
+
 __attribute__((format(printf, 4, 0))) static void add(struct doctor *doctor,
                                                       enum finding_outcome outcome,
                                                       const char *cure, const char *format,
@@ -23,6 +32,7 @@ __attribute__((format(printf, 4, 0))) static void add(struct doctor *doctor,
 
     if (outcome > *whole)
         *whole = outcome;
+    doctor->has_wrong = doctor->has_wrong || outcome == FINDING_WRONG;
     if (doctor->finding_count == DOCTOR_FINDINGS_MAX) {
         doctor->findings_lost++;
         return;
@@ -30,7 +40,9 @@ __attribute__((format(printf, 4, 0))) static void add(struct doctor *doctor,
     finding = &doctor->findings[doctor->finding_count++];
     finding->step = doctor->current;
     finding->outcome = outcome;
-    vsnprintf(finding->text, sizeof(finding->text), format, args);
+    put_kme(doctor, finding->text);
+    vsnprintf(finding->text + strlen(finding->text), sizeof(finding->text) - strlen(finding->text),
+              format, args);
     snprintf(finding->cure, sizeof(finding->cure), "%s", cure);
     make_printable(finding->text);
     make_printable(finding->cure);
@@ -93,8 +105,20 @@ size_t doctor_count(const struct doctor *doctor, enum finding_outcome outcome)
 
 bool doctor_is_sound(const struct doctor *doctor)
 {
-    for (int id = 0; id < DOCTOR_STEP_COUNT; id++)
-        if (doctor->outcomes[id] == FINDING_WRONG)
-            return false;
-    return true;
+    return !doctor->has_wrong;
+}
+
+bool doctor_step_is_of_kme(enum doctor_step_id id)
+{
+    return id >= DOCTOR_KME_NAME && id <= DOCTOR_KME_CLOCK;
+}
+
+struct endpoint *doctor_kme_endpoint(const struct doctor *doctor)
+{
+    return settings_kme_endpoint(doctor->settings, doctor->kme_place);
+}
+
+const char *doctor_kme_url(const struct doctor *doctor)
+{
+    return settings_kme_url(doctor->settings, doctor->kme_place);
 }

@@ -15,7 +15,7 @@ enum { STEP_LIMIT_MS = 5000 };
 
 static const struct endpoint_address *address_of(const struct doctor *doctor)
 {
-    return endpoint_address(settings_endpoint(doctor->settings));
+    return endpoint_address(doctor_kme_endpoint(doctor));
 }
 
 void doctor_kme_name(struct doctor *doctor)
@@ -34,7 +34,7 @@ void doctor_kme_name(struct doctor *doctor)
                      doctor_cure(cure,
                                  "mend the host in section [%s], kme = %s, or give the name "
                                  "an address in /etc/hosts or in DNS",
-                                 doctor->provider_section, settings_kme(doctor->settings)),
+                                 doctor->provider_section, doctor_kme_url(doctor)),
                      "%s", status.text);
 }
 
@@ -172,7 +172,7 @@ void doctor_kme_tls(struct doctor *doctor)
     const struct endpoint_address *address = address_of(doctor);
     struct status status = STATUS_INIT;
     struct connection *connection =
-        connection_open(settings_endpoint(doctor->settings), &deadline, &status);
+        connection_open(doctor_kme_endpoint(doctor), &deadline, &status);
 
     if (connection != NULL)
         doctor_ok(doctor, "%s:%s has a certificate for its name from a CA in '%s'", address->host,

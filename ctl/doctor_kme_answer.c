@@ -56,7 +56,7 @@ static bool ask014(struct doctor *doctor, struct answer *answer, struct status *
     struct buf path;
     bool ok;
 
-    https_init(&https, settings_endpoint(doctor->settings));
+    https_init(&https, doctor_kme_endpoint(doctor));
     buf_init(&path, ETSI014_PATH_MAX_CHARS + 1);
     etsi014_put_path(&path, settings_peer(doctor->settings), ETSI014_GET_STATUS);
     buf_put_u8(&path, 0);
@@ -87,7 +87,7 @@ static void answer014(struct doctor *doctor)
         doctor_wrong(doctor, "write the URL of a key server of ETSI GS QKD 014 into the line kme",
                      "the answer is not a status of ETSI GS QKD 014: %s", status.text);
     } else {
-        doctor_ok(doctor, "%s answers as ETSI GS QKD 014 has it", settings_kme(doctor->settings));
+        doctor_ok(doctor, "%s answers as ETSI GS QKD 014 has it", doctor_kme_url(doctor));
     }
     if (!answer_field(&answer, "Date", doctor->kme.date, sizeof(doctor->kme.date)))
         doctor->kme.date[0] = '\0';
@@ -131,7 +131,7 @@ static void answer004(struct doctor *doctor)
     struct kme_session session = {
         .settings = doctor->settings,
         .deadline = deadline_in_ms(STEP_LIMIT_MS),
-        .client004 = client004_new(settings_endpoint(doctor->settings),
+        .client004 = client004_new(doctor_kme_endpoint(doctor),
                                    settings_etsi004_dialect(doctor->settings), NULL),
     };
     const struct stream004_wish wish = {
@@ -149,7 +149,7 @@ static void answer004(struct doctor *doctor)
         stream004_close(&session, &answer.stream_id, &status);
     client004_free(session.client004);
     if (status.outcome == OUTCOME_OK)
-        doctor_ok(doctor, "%s opens a key stream from %s to %s", settings_kme(doctor->settings),
+        doctor_ok(doctor, "%s opens a key stream from %s to %s", doctor_kme_url(doctor),
                   settings_source_uri(doctor->settings),
                   settings_destination_uri(doctor->settings));
     else if (!doctor_tls_failure(doctor, &status))
@@ -212,7 +212,7 @@ static const char link_cure[] =
 static bool reserve(struct doctor *doctor)
 {
     struct deadline deadline = deadline_in_ms(STEP_LIMIT_MS);
-    struct client014 *client = client014_new(settings_endpoint(doctor->settings), NULL);
+    struct client014 *client = client014_new(doctor_kme_endpoint(doctor), NULL);
     struct etsi014_container container = {0};
     struct status status = STATUS_INIT;
 
