@@ -9,7 +9,7 @@
 /* The head of an HTTP answer, or one ETSI 004 message, and what one read may add. */
 enum { POOL_PLACES = 16, INPUT_MAX_BYTES = 81920 };
 
-static const int64_t IDLE_MAX_NS = 30 * INT64_C(1000000000);
+static const int64_t IDLE_MAX_NS = 600 * INT64_C(1000000000);
 
 struct connection_pool {
     struct endpoint *endpoint;
@@ -63,7 +63,8 @@ void connection_pool_free(struct connection_pool *pool)
     OPENSSL_free(pool);
 }
 
-/* Something on the way may forget a connection that says nothing, and swallow what comes next. */
+/* The kernel finds out about one that died (net/dial.c), and key servers close idle ones
+ * themselves; this bound is for what neither of them sees. */
 static bool is_fresh(const struct kept_connection *kept)
 {
     return monotonic_ns() - kept->idle_since_ns < IDLE_MAX_NS;

@@ -12,15 +12,38 @@
 
 enum { PATIENCE_MS = 250 };
 
+/* A kept connection says something before what is on the way (NAT, firewall, load balancer)
+ * forgets it, and a dead one is found out by the kernel, within a minute. */
+enum { ALIVE_IDLE_S = 45, ALIVE_INTERVAL_S = 5, ALIVE_PROBES = 3 };
+
+static const struct {
+    int level, name, value;
+} socket_options[] = {
+    {IPPROTO_TCP, TCP_NODELAY, 1},
+    {SOL_SOCKET, SO_KEEPALIVE, 1},
+    {IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_IDLE_S},
+    {IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_INTERVAL_S},
+    {IPPROTO_TCP, TCP_KEEPCNT, ALIVE_PROBES},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, (ALIVE_IDLE_S + ALIVE_INTERVAL_S * ALIVE_PROBES) * 1000},
+};
+
+/* A kernel that lacks one makes a connection all the same. */
+static void set_options(int fd)
+{
+    for (size_t i = 0; i < sizeof(socket_options) / sizeof(socket_options[0]); i++)
+        setsockopt(fd, socket_options[i].level, socket_options[i].name, &socket_options[i].value,
+                   sizeof(socket_options[i].value));
+}
+
 static int start_connect(const struct sockaddr *address, socklen_t length, struct status *status)
 {
-    int on = 1, fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0) {
         status_fail(status, OUTCOME_KME, "socket: %s", strerror(errno));
         return -1;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    set_options(fd);
     if (connect(fd, address, length) == 0 || errno == EINPROGRESS)
         return fd;
     status_fail(status, OUTCOME_KME, "connect: %s", strerror(errno));

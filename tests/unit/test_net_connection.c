@@ -2,12 +2,13 @@
 /* Connections that are made step by step, and what a deadline that has passed still allows. */
 #include "tests/unit/unit.h"
 
+#include <netinet/tcp.h>
 #include <time.h>
 
 #include "net/connection.h"
 #include "tests/unit/tls_server.h"
 
-enum { STEPS_MAX = 4000, STEP_NS = 1000000, INPUT_MAX_BYTES = 16384 };
+enum { STEPS_MAX = 4000, STEP_NS = 1000000, INPUT_MAX_BYTES = 16384, DESCRIPTORS_MAX = 256 };
 
 static struct temp temp;
 
@@ -73,6 +74,53 @@ static void receive(struct connection *connection, struct tls_server *server, co
     assert_int_equal(input.length, strlen(text));
     assert_memory_equal(input.data, text, input.length);
     buf_free(&input);
+}
+
+/* Our end of the connection to this port. */
+static int find_socket(uint16_t port)
+{
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t length = sizeof(peer);
+
+        if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == port)
+            return fd;
+    }
+    fail_msg("no connection to port %u", port);
+    return -1;
+}
+
+static void the_kernel_keeps_a_connection_alive_and_finds_out_when_it_is_dead(void **state)
+{
+    static const struct {
+        int level, name, least, most;
+    } wanted[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1, 1},          {IPPROTO_TCP, TCP_KEEPIDLE, 1, 59},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 1, 5},        {IPPROTO_TCP, TCP_KEEPCNT, 2, 5},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, 1, 60000}, {IPPROTO_TCP, TCP_NODELAY, 1, 1},
+    };
+    struct tls_server server;
+    struct endpoint *endpoint;
+    struct connection *connection;
+
+    (void)state;
+    tls_server_make(&server, &temp, tls_server_listen(AF_INET, 0, TLS_SERVER_BACKLOG));
+    endpoint = tls_server_endpoint(&temp, server.port);
+    connection = begin(endpoint);
+    make(connection, &server, 0);
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        int value = 0;
+        socklen_t length = sizeof(value);
+
+        assert_int_equal(
+            getsockopt(find_socket(server.port), wanted[i].level, wanted[i].name, &value, &length),
+            0);
+        assert_in_range(value, wanted[i].least, wanted[i].most);
+    }
+    connection_close(connection);
+    tls_server_free(&server);
+    endpoint_free(endpoint);
 }
 
 static void a_connection_is_made_step_by_step_without_waiting(void **state)
@@ -253,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_is_made_step_by_step_without_waiting),
+        cmocka_unit_test(the_kernel_keeps_a_connection_alive_and_finds_out_when_it_is_dead),
         cmocka_unit_test(one_that_is_not_made_yet_can_be_closed_at_every_step),
         cmocka_unit_test(a_server_that_never_speaks_is_waited_for_until_the_deadline),
         cmocka_unit_test(a_port_where_nobody_listens_refuses),
