@@ -113,9 +113,10 @@ static struct kept_connection *make(struct connection_pool *pool, make_fn *make_
     }
     kept->owner = getpid();
     buf_init(&kept->input, INPUT_MAX_BYTES);
-    log_line(pool->log, LOG_LEVEL_DEBUG, "%s the key server at %s:%s",
+    log_line(pool->log, LOG_LEVEL_DEBUG, "%s the key server at %s:%s%s",
              make_connection == connection_begin ? "connecting to" : "connected to", address->host,
-             address->port);
+             address->port,
+             connection_is_resumed(kept->connection) ? ", TLS session resumed" : "");
     return kept;
 }
 

@@ -176,9 +176,10 @@ static void handle(void *arg, struct http_exchange *exchange)
     buf_free(&body);
 }
 
-static void opened(void *arg)
+static void opened(void *arg, SSL *tls)
 {
     (void)arg;
+    (void)tls;
 }
 
 static void refuse(void *arg, const struct http_exchange *exchange, const struct http_fault *fault,

@@ -298,7 +298,7 @@ static void on_opened(void *arg, SSL *tls)
     if (connection->identity == NULL)
         log_line(connection->service->env->log, LOG_LEVEL_INFO,
                  "an ETSI 004 connection belongs to nobody: %s", why);
-    connection->service->env->metrics->connections[API_004]++;
+    metrics_connected(connection->service->env->metrics, API_004, SSL_session_reused(tls) == 1);
 }
 
 static void on_drained(void *arg)

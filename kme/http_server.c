@@ -231,7 +231,7 @@ static void on_opened(void *arg, SSL *tls)
     if (tls != NULL && exchange->identity == NULL)
         log_line(exchange->server->env->log, LOG_LEVEL_INFO,
                  "a connection to %s belongs to nobody: %s", exchange->server->service->name, why);
-    exchange->server->service->opened(exchange->server->arg);
+    exchange->server->service->opened(exchange->server->arg, tls);
 }
 
 static void on_received(void *arg, struct buf *input)

@@ -24,7 +24,7 @@ struct http_service {
     enum tls_role tls; /* TLS_NONE: plain HTTP */
     size_t max_body_bytes, max_response_bytes;
     /* A connection was accepted (its TLS handshake is done). */
-    void (*opened)(void *arg);
+    void (*opened)(void *arg, SSL *tls); /* NULL: plain HTTP */
     /* Must lead to exactly one http_answer, unless the exchange is aborted before. */
     void (*handle)(void *arg, struct http_exchange *exchange);
     /* Writes the body of an answer to something that never became a request. */

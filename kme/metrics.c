@@ -107,6 +107,13 @@ void metrics_saw_sae(struct metrics *metrics, const char *sae, int64_t now_ns)
 }
 
 /* A label value, quoted as the format asks. */
+void metrics_connected(struct metrics *metrics, enum metric_api api, bool resumed)
+{
+    metrics->connections[api]++;
+    if (resumed)
+        metrics->resumed[api]++;
+}
+
 static void put_value(struct buf *buf, const char *value)
 {
     buf_put_u8(buf, '"');
@@ -187,6 +194,11 @@ static void put_requests(const struct metrics *metrics, struct buf *buf)
     for (int api = 0; api < API_COUNT; api++)
         buf_put_format(buf, "qkd_kme_connections_total{api=\"%s\"} %" PRIu64 "\n", api_names[api],
                        metrics->connections[api]);
+    put_head(buf, "qkd_kme_tls_resumed_total", "counter",
+             "Those of them that resumed a TLS session.");
+    for (int api = 0; api < API_COUNT; api++)
+        buf_put_format(buf, "qkd_kme_tls_resumed_total{api=\"%s\"} %" PRIu64 "\n", api_names[api],
+                       metrics->resumed[api]);
 }
 
 static void put_duration(const struct histogram *histogram, enum metric_api api, const char *method,

@@ -76,7 +76,7 @@ struct metrics {
     uint64_t requests004[CALL004_COUNT][OUTCOME004_COUNT];
     struct histogram durations[METHOD_COUNT][HOLD_COUNT];
     struct histogram durations004[CALL004_COUNT][HOLD_COUNT];
-    uint64_t connections[API_COUNT];
+    uint64_t connections[API_COUNT], resumed[API_COUNT];
     uint64_t streams_opened, streams_closed;
     uint64_t reloads[RELOAD_COUNT];
     struct metrics_sae *saes;
@@ -99,6 +99,9 @@ const char *metrics_outcome004_name(unsigned outcome);
 const char *metrics_call004_name(enum metric_call004 call);
 const char *metrics_method_name(enum metric_method method);
 const char *metrics_loss_name(enum metric_loss reason);
+
+/* An SAE's connection, when its TLS handshake is done. */
+void metrics_connected(struct metrics *metrics, enum metric_api api, bool resumed);
 
 /* A link as it is now. */
 struct metrics_link {

@@ -264,11 +264,11 @@ static void handle(void *arg, struct http_exchange *exchange)
     }
 }
 
-static void opened(void *arg)
+static void opened(void *arg, SSL *tls)
 {
     struct service014 *service = arg;
 
-    service->env->metrics->connections[API_014]++;
+    metrics_connected(service->env->metrics, API_014, SSL_session_reused(tls) == 1);
 }
 
 static void refuse(void *arg, const struct http_exchange *exchange, const struct http_fault *fault,

@@ -120,6 +120,32 @@ static bool set_session_id(SSL_CTX *context, enum tls_role role)
     return SSL_CTX_set_session_id_context(context, id, sizeof(id)) == 1;
 }
 
+/* A connection that resumes a session shows no certificate: that of the session stands for it, as
+ * long as it is valid. Trust that has changed since is none of this one's concern, for tickets of
+ * before a reload cannot be read after it. */
+static SSL_TICKET_RETURN judge_ticket(SSL *tls, SSL_SESSION *session, const unsigned char *name,
+                                      size_t name_length, SSL_TICKET_STATUS status, void *arg)
+{
+    bool readable = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+    X509 *peer = readable ? SSL_SESSION_get0_peer(session) : NULL;
+
+    (void)tls;
+    (void)name;
+    (void)name_length;
+    (void)arg;
+    return peer != NULL && X509_cmp_current_time(X509_get0_notAfter(peer)) > 0
+               ? SSL_TICKET_RETURN_USE_RENEW
+               : SSL_TICKET_RETURN_IGNORE_RENEW;
+}
+
+/* Sessions are in tickets alone, and resumed with a key exchange of their own in TLS 1.3. */
+static void set_resumption(SSL_CTX *context)
+{
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_clear_options(context, SSL_OP_NO_TICKET | SSL_OP_ALLOW_NO_DHE_KEX);
+    SSL_CTX_set_session_ticket_cb(context, NULL, judge_ticket, NULL);
+}
+
 static bool set_up(SSL_CTX *context, const struct env *env, const struct kme_config *config,
                    enum tls_role role, struct status *status)
 {
@@ -138,8 +164,7 @@ static bool set_up(SSL_CTX *context, const struct env *env, const struct kme_con
         return status_fail(status, OUTCOME_INTERNAL, "cannot set up TLS");
     if (role == TLS_SERVER_014)
         SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
-    if (!for_saes)
-        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    set_resumption(context);
     return load_files(context, config, status) &&
            (role == TLS_LINK_DIAL || announce_ca(context, env, config->ca, status));
 }

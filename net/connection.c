@@ -21,6 +21,8 @@ struct connection {
     struct endpoint *endpoint;
     struct dial dial;
     SSL *ssl;         /* NULL until there is a TCP connection */
+    bool offers;      /* to resume a session */
+    bool plain;       /* it must not, since that failed */
     int broken_errno; /* why nothing more can be sent; 0 while it can */
 };
 
@@ -77,9 +79,11 @@ static bool start_tls(struct connection *connection, struct status *status)
 
     if (tls == NULL)
         return false;
-    connection->ssl = tls_context_client(tls, connection->dial.fd, host, status);
+    connection->ssl =
+        tls_context_client(tls, connection->dial.fd, host, !connection->plain, status);
     if (connection->ssl == NULL)
         return false;
+    connection->offers = tls_offers_session(connection->ssl);
     BIO_set_callback_arg(SSL_get_wbio(connection->ssl), (char *)connection);
     BIO_set_callback_ex(SSL_get_wbio(connection->ssl), note_broken);
     return true;
@@ -120,8 +124,8 @@ struct connection *connection_begin(struct endpoint *endpoint, const struct dead
     return NULL;
 }
 
-bool connection_advance(struct connection *connection, const struct deadline *deadline,
-                        struct status *status)
+static bool advance(struct connection *connection, const struct deadline *deadline,
+                    struct status *status)
 {
     struct error_queue *taken;
     bool ok;
@@ -133,6 +137,48 @@ bool connection_advance(struct connection *connection, const struct deadline *de
          handshake(connection, deadline, status);
     error_queue_put_back(taken);
     return ok;
+}
+
+/* A server that checks certificates of clients, but was not made to resume sessions, may break
+ * off at the offer instead of declining it. */
+static bool start_plain(struct connection *connection, struct status *status)
+{
+    SSL_free(connection->ssl);
+    connection->ssl = NULL;
+    connection->offers = false;
+    connection->plain = true;
+    connection->broken_errno = 0;
+    return dial_again(&connection->dial, status);
+}
+
+static void note_offer(struct connection *connection)
+{
+    struct status status = STATUS_INIT;
+    struct tls_context *tls = endpoint_tls(connection->endpoint, &status);
+
+    if (connection->offers || connection->plain)
+        tls_context_note_offer(tls, connection->offers);
+}
+
+bool connection_advance(struct connection *connection, const struct deadline *deadline,
+                        struct status *status)
+{
+    struct status attempt = STATUS_INIT;
+    bool ok = advance(connection, deadline, &attempt);
+
+    if (!ok && connection->offers && attempt.outcome == OUTCOME_KME) {
+        status_clear(&attempt);
+        ok = start_plain(connection, &attempt) && advance(connection, deadline, &attempt);
+    }
+    if (!ok)
+        return status_fail(status, attempt.outcome, "%s", attempt.text);
+    note_offer(connection);
+    return true;
+}
+
+bool connection_is_resumed(const struct connection *connection)
+{
+    return SSL_session_reused(connection->ssl) == 1;
 }
 
 struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,

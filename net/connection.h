@@ -34,6 +34,9 @@ bool connection_advance(struct connection *connection, const struct deadline *de
 struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,
                                    struct status *status);
 
+/* Whether the TLS session of one that is made is that of an earlier one, with new keys. */
+bool connection_is_resumed(const struct connection *connection);
+
 /* Ends it with close_notify if that needs no waiting. NULL is allowed. */
 void connection_close(struct connection *connection);
 

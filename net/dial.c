@@ -121,3 +121,10 @@ bool dial_advance(struct dial *dial, const struct deadline *deadline, struct sta
             return false;
     }
 }
+
+bool dial_again(struct dial *dial, struct status *status)
+{
+    close(dial->fd);
+    dial->fd = -1;
+    return begin_from(dial, dial->place, status);
+}

@@ -23,4 +23,7 @@ bool dial_begin(struct dial *dial, const struct endpoint_address *name,
  * outcome not. */
 bool dial_advance(struct dial *dial, const struct deadline *deadline, struct status *status);
 
+/* Begins anew with the address that was reached. */
+bool dial_again(struct dial *dial, struct status *status);
+
 #endif

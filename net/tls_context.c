@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "net/socket_bio.h"
+#include "net/tls_sessions.h"
 
 enum { CHAIN_MAX_CERTIFICATES = 16, CA_MAX_CERTIFICATES = 1024 };
 
@@ -17,6 +18,7 @@ struct tls_context {
     OSSL_PROVIDER *provider;
     BIO_METHOD *socket_method;
     SSL_CTX *ssl;
+    struct tls_sessions sessions;
 };
 
 /* The first list that this OpenSSL takes as a whole is used. */
@@ -33,16 +35,28 @@ static bool set_groups(SSL_CTX *ssl)
     return false;
 }
 
+/* A resumed session of TLS 1.2 has no key exchange of its own. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    if (SSL_version(ssl) == TLS1_3_VERSION)
+        tls_sessions_put(&context->sessions, session);
+    return 0; /* the session stays libssl's */
+}
+
 static bool set_policy(SSL_CTX *ssl)
 {
     SSL_CTX_set_security_level(ssl, 2);
     SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_options(ssl,
                         SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_clear_options(ssl, SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3 | SSL_OP_NO_TICKET);
+    SSL_CTX_clear_options(ssl, SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3 | SSL_OP_NO_TICKET |
+                                   SSL_OP_ALLOW_NO_DHE_KEX);
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
-    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ssl, keep_session);
     SSL_CTX_set_read_ahead(ssl, 1);
     return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(ssl, 0) == 1 &&
@@ -156,7 +170,8 @@ static bool make(struct tls_context *context, const struct tls_identity *identit
                            tls_failure_reason(NULL));
     context->socket_method = socket_bio_method_new();
     context->ssl = SSL_CTX_new_ex(context->library, NULL, TLS_client_method());
-    if (context->socket_method == NULL || context->ssl == NULL || !set_policy(context->ssl))
+    if (context->socket_method == NULL || context->ssl == NULL || !set_policy(context->ssl) ||
+        SSL_CTX_set_app_data(context->ssl, context) != 1)
         return status_fail(status, OUTCOME_INTERNAL, "cannot set up TLS for the key server: %s",
                            tls_failure_reason(NULL));
     return with_pem(context, identity->ca_pem, use_authorities, status) &&
@@ -185,6 +200,7 @@ void tls_context_free(struct tls_context *context)
 {
     if (context == NULL)
         return;
+    tls_sessions_free(&context->sessions);
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->socket_method);
     if (context->provider != NULL)
@@ -203,7 +219,17 @@ static bool expect_host(SSL *ssl, const char *host)
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-SSL *tls_context_client(struct tls_context *context, int fd, const char *host,
+/* One that cannot be offered is forgotten. */
+static void offer_session(SSL *ssl, struct tls_sessions *sessions)
+{
+    SSL_SESSION *session = tls_sessions_take(sessions);
+
+    if (session != NULL)
+        SSL_set_session(ssl, session);
+    SSL_SESSION_free(session);
+}
+
+SSL *tls_context_client(struct tls_context *context, int fd, const char *host, bool resume,
                         struct status *status)
 {
     SSL *ssl = SSL_new(context->ssl);
@@ -218,7 +244,19 @@ SSL *tls_context_client(struct tls_context *context, int fd, const char *host,
     }
     SSL_set_bio(ssl, bio, bio);
     SSL_set_connect_state(ssl);
+    if (resume)
+        offer_session(ssl, &context->sessions);
     return ssl;
+}
+
+bool tls_offers_session(const SSL *ssl)
+{
+    return SSL_get_session(ssl) != NULL;
+}
+
+void tls_context_note_offer(struct tls_context *context, bool harmless)
+{
+    tls_sessions_note(&context->sessions, harmless);
 }
 
 const char *tls_failure_reason(const SSL *ssl)

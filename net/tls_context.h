@@ -7,6 +7,8 @@
 #ifndef QKD_NET_TLS_CONTEXT_H
 #define QKD_NET_TLS_CONTEXT_H
 
+#include <stdbool.h>
+
 #include <openssl/ssl.h>
 
 #include "base/buf.h"
@@ -26,9 +28,16 @@ struct tls_context *tls_context_new(const struct tls_identity *identity, struct 
 void tls_context_free(struct tls_context *context);
 
 /* A client on a connected socket, which it does not own. The peer's certificate must be valid
- * for `host` (DNS name or IP address). */
-SSL *tls_context_client(struct tls_context *context, int fd, const char *host,
+ * for `host` (DNS name or IP address). With `resume` it offers to resume a session, if there is
+ * one: always with a key exchange of its own, so in TLS 1.3 only. */
+SSL *tls_context_client(struct tls_context *context, int fd, const char *host, bool resume,
                         struct status *status);
+
+/* Whether a client offers a session, before its handshake. */
+bool tls_offers_session(const SSL *ssl);
+
+/* What became of an offer: see tls_sessions_note. */
+void tls_context_note_offer(struct tls_context *context, bool harmless);
 
 /* The best single explanation of a TLS failure: the verification result if the certificate was
  * refused, else the newest reason of the error queue. Never NULL. */

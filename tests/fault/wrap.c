@@ -98,6 +98,9 @@ WRAP(int, SSL_CTX_set_cipher_list, (SSL_CTX * ctx, const char *list), (ctx, list
 WRAP(int, SSL_CTX_use_certificate, (SSL_CTX * ctx, X509 *certificate), (ctx, certificate), 0, 0)
 WRAP(int, SSL_CTX_use_PrivateKey, (SSL_CTX * ctx, EVP_PKEY *key), (ctx, key), 0, 0)
 WRAP(SSL *, SSL_new, (SSL_CTX * ctx), (ctx), NULL, 0)
+WRAP(int, SSL_CTX_set_ex_data, (SSL_CTX * ctx, int place, void *data), (ctx, place, data), 0, 0)
+WRAP(SSL_SESSION *, SSL_SESSION_dup, (const SSL_SESSION *session), (session), NULL, 0)
+WRAP(int, SSL_set_session, (SSL * ssl, SSL_SESSION *session), (ssl, session), 0, 0)
 WRAP(int, SSL_set1_host, (SSL * ssl, const char *host), (ssl, host), 0, 0)
 
 WRAP(EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_name,

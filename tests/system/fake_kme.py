@@ -73,7 +73,8 @@ def good(request):
 class FakeKme:
     """An HTTPS server with mutual TLS on a free port, in threads of this process.
 
-    Attributes: url, requests (list of (method, path)), connections (how many were accepted).
+    Attributes: url, requests (list of (method, path)), connections (how many were accepted), resumed
+    (how many of those resumed a TLS session).
     `cert` names the certificate in the lab's PKI that it shows.
     """
 
@@ -88,6 +89,7 @@ class FakeKme:
         self._open = set()
         self.requests = []
         self.connections = 0
+        self.resumed = 0
         self.ending = threading.Event()
 
     def __enter__(self):
@@ -134,6 +136,7 @@ class FakeKme:
                 return
             with self._context.wrap_socket(raw, server_side=True) as connection:
                 self._open.add(connection)
+                self.resumed += connection.session_reused
                 stream = connection.makefile("rb")
                 while self._serve_one(connection, stream):
                     pass

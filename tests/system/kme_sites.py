@@ -336,12 +336,13 @@ class Sites(harness.Lab):
             context.load_cert_chain(*self.pki(sae))
         return context
 
-    def connect(self, sae, context=None, site=None):
+    def connect(self, sae, context=None, site=None, session=None):
         """A TLS connection to the key server of an SAE."""
         port = int(self.url(site or self.site_of(sae)).rsplit(":", 1)[1])
         raw = socket.create_connection(("127.0.0.1", port), timeout=harness.LIMIT_S)
         try:
-            return (context or self.tls_context(sae)).wrap_socket(raw, server_hostname="localhost")
+            return (context or self.tls_context(sae)).wrap_socket(
+                raw, server_hostname="localhost", session=session)
         except BaseException:
             raw.close()
             raise

@@ -8,17 +8,19 @@ import subprocess
 import unittest
 
 import harness
+from fake_kme import FakeKme
+from test_bad_kme import close_after_each
 
 PROGRAMS = harness.BUILD / "tests" / "bin"
 GROUPS = ("qkd_x25519", "qkd_secp256r1", "qkd_mlkem768")
 
 
-def run(test, lab, *words):
+def run(test, lab, *words, **settings):
     """Runs a program between alice's configuration and bob's; what it printed. It ends with 0
     when all was as it must be."""
     program, *words = words
     # A slow machine is not the fault that is looked for.
-    confs = [lab.conf_with(name, timeout_ms=30000) for name in ("alice", "bob")]
+    confs = [lab.conf_with(name, timeout_ms=30000, **settings) for name in ("alice", "bob")]
     env = harness.child_env(QKD_LOG=f"debug:{lab.temp}/fault.log")
     done = subprocess.run([PROGRAMS / program, *words, *confs], env=env, capture_output=True,
                           text=True, timeout=6 * harness.LIMIT_S, check=False)
@@ -47,6 +49,12 @@ class EveryCallFailsOnce(unittest.TestCase):
 
     def test_server_initiated_over_kept_connections(self):
         self.run_both("warm", "server")
+
+    def test_over_connections_that_resume_tls_sessions(self):
+        with harness.Lab(up=False) as lab, FakeKme(lab, close_after_each) as kme:
+            self.assertRegex(run(self, lab, "fault", "warm", GROUPS[0], kme=kme.url),
+                             r"each of \d+ calls failed once")
+            self.assertGreater(kme.resumed, kme.connections / 2)
 
 
 class SizesCostNothing(unittest.TestCase):

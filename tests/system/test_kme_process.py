@@ -272,6 +272,7 @@ class Admin(Case):
                  for name in re.findall(r"(?m)^(qkd_kme_\w+)[{ ]", text)}
         self.assertEqual(names, {
             "qkd_kme_keys_delivered_total", "qkd_kme_requests_total", "qkd_kme_connections_total",
+            "qkd_kme_tls_resumed_total",
             "qkd_kme_link_up", "qkd_kme_available_bits", "qkd_kme_open_bits", "qkd_kme_resting_bits",
             "qkd_kme_generated_bits_total",
             "qkd_kme_lost_bits_total", "qkd_kme_streams", "qkd_kme_streams_opened_total",

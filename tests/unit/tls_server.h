@@ -89,9 +89,11 @@ static inline void tls_server_free(struct tls_server *server)
     close(server->listener);
 }
 
-/* Goes on as far as it can without waiting. */
+/* Goes on as far as it can without waiting; gives up a connection that failed. */
 static inline void tls_server_step(struct tls_server *server)
 {
+    int result;
+
     if (server->fd < 0) {
         server->fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (server->fd < 0)
@@ -99,7 +101,9 @@ static inline void tls_server_step(struct tls_server *server)
         server->ssl = SSL_new(server->ctx);
         SSL_set_fd(server->ssl, server->fd);
     }
-    SSL_accept(server->ssl);
+    result = SSL_accept(server->ssl);
+    if (result != 1 && SSL_get_error(server->ssl, result) != SSL_ERROR_WANT_READ)
+        tls_server_drop(server);
     ERR_clear_error();
 }
 
