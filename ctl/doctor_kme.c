@@ -112,6 +112,9 @@ static const struct {
     const char *text;
     const char *cure;
 } tls_failures[] = {
+    {"kme-require-pq", "the key server makes no post-quantum key exchange with us",
+     "let the key server's operator allow TLS 1.3 with X25519MLKEM768, or remove the line "
+     "kme-require-pq"},
     {"certificate has expired", "the key server's certificate has expired",
      "ask the key server's operator to renew its certificate, or set this machine's clock"},
     {"certificate is not yet valid", "the key server's certificate is not valid yet",
@@ -175,8 +178,9 @@ void doctor_kme_tls(struct doctor *doctor)
         connection_open(doctor_kme_endpoint(doctor), &deadline, &status);
 
     if (connection != NULL)
-        doctor_ok(doctor, "%s:%s has a certificate for its name from a CA in '%s'", address->host,
-                  address->port, doctor->values[SETTING_CA]);
+        doctor_ok(doctor, "%s:%s has a certificate for its name from a CA in '%s'; %s with %s",
+                  address->host, address->port, doctor->values[SETTING_CA],
+                  connection_tls_version(connection), connection_group(connection));
     else if (!doctor_tls_failure(doctor, &status))
         doctor_wrong(doctor,
                      status.outcome == OUTCOME_TIMEOUT

@@ -12,6 +12,10 @@ static const struct {
     const char *begin;
     const char *cure;
 } cures[] = {
+    {"kme-groups", "remove the line: kme-groups"},
+    {"kme-require-pq = yes, and", "remove the line: kme-groups"},
+    {"kme-require-pq = yes:", "remove the line: kme-require-pq"},
+    {"kme-require-pq", "write the line as: kme-require-pq = yes"},
     {"kme is not set", "add the line: kme = https://HOST:PORT (ETSI 014) or etsi004://HOST:PORT"},
     {"kme", "write the line as: kme = https://HOST:PORT (ETSI 014) or etsi004://HOST:PORT"},
     {"sae is not set", "add the line with the SAE ID that your key server knows you by: sae = ID"},
@@ -95,9 +99,8 @@ static bool say_missing_sae(struct doctor *doctor, const char *fault)
     return true;
 }
 
-static void check_values(struct doctor *doctor)
+static void say_fault(struct doctor *doctor, const char *fault)
 {
-    const char *fault = settings_fault(doctor->settings)->text;
     char cure[DOCTOR_CURE_BYTES];
 
     if (!say_missing_sae(doctor, fault))
@@ -107,6 +110,24 @@ static void check_values(struct doctor *doctor)
             fault);
     settings_free(doctor->settings);
     doctor->settings = NULL;
+}
+
+/* Those of the way to the key server are OpenSSL's to judge. */
+static bool check_values(struct doctor *doctor)
+{
+    const struct status *fault = settings_fault(doctor->settings);
+    struct status status = STATUS_INIT;
+
+    if (fault->outcome != OUTCOME_OK) {
+        say_fault(doctor, fault->text);
+        return false;
+    }
+    if (endpoint_tls(settings_endpoint(doctor->settings), &status) == NULL &&
+        strncmp(status.text, "kme-", 4) == 0) {
+        say_fault(doctor, status.text);
+        return false;
+    }
+    return true;
 }
 
 /* A time budget in which no answer over a network arrives, or that a program would notice. */
@@ -139,10 +160,8 @@ void doctor_settings(struct doctor *doctor)
         doctor_wrong(doctor, "try again", "out of memory");
         return;
     }
-    if (settings_fault(doctor->settings)->outcome != OUTCOME_OK) {
-        check_values(doctor);
+    if (!check_values(doctor))
         return;
-    }
     doctor_ok(doctor, "SAE %s with peer %s at %s, initiator %s, timeout %d ms",
               settings_sae(doctor->settings), settings_peer(doctor->settings),
               settings_kme(doctor->settings),

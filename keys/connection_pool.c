@@ -99,7 +99,6 @@ typedef struct connection *make_fn(struct endpoint *endpoint, const struct deadl
 static struct kept_connection *make(struct connection_pool *pool, make_fn *make_connection,
                                     const struct deadline *deadline, struct status *status)
 {
-    const struct endpoint_address *address = endpoint_address(pool->endpoint);
     struct kept_connection *kept = OPENSSL_zalloc(sizeof(*kept));
 
     if (kept == NULL) {
@@ -113,17 +112,28 @@ static struct kept_connection *make(struct connection_pool *pool, make_fn *make_
     }
     kept->owner = getpid();
     buf_init(&kept->input, INPUT_MAX_BYTES);
-    log_line(pool->log, LOG_LEVEL_DEBUG, "%s the key server at %s:%s%s",
-             make_connection == connection_begin ? "connecting to" : "connected to", address->host,
-             address->port,
-             connection_is_resumed(kept->connection) ? ", TLS session resumed" : "");
     return kept;
+}
+
+void connection_pool_note_made(const struct connection_pool *pool,
+                               const struct kept_connection *kept)
+{
+    const struct endpoint_address *address = endpoint_address(pool->endpoint);
+
+    log_line(pool->log, LOG_LEVEL_DEBUG, "connected to the key server at %s:%s: %s, %s%s",
+             address->host, address->port, connection_tls_version(kept->connection),
+             connection_group(kept->connection),
+             connection_is_resumed(kept->connection) ? ", TLS session resumed" : "");
 }
 
 struct kept_connection *connection_pool_open(struct connection_pool *pool,
                                              const struct deadline *deadline, struct status *status)
 {
-    return make(pool, connection_open, deadline, status);
+    struct kept_connection *kept = make(pool, connection_open, deadline, status);
+
+    if (kept != NULL)
+        connection_pool_note_made(pool, kept);
+    return kept;
 }
 
 struct kept_connection *connection_pool_begin(struct connection_pool *pool,

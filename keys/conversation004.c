@@ -87,11 +87,23 @@ static bool take_answer(void *argument, size_t place, const struct etsi004_frame
     return true;
 }
 
+static bool finish_connecting(struct conversation004 *conversation, const struct deadline *deadline,
+                              struct status *status)
+{
+    bool was_made = connection_is_made(conversation->kept->connection);
+
+    if (!connection_advance(conversation->kept->connection, deadline, status))
+        return false;
+    if (!was_made)
+        connection_pool_note_made(client004_connections(conversation->client), conversation->kept);
+    return true;
+}
+
 static bool step(struct conversation004 *conversation, const struct deadline *deadline,
                  const struct listener *listener, struct status *status)
 {
     if (conversation->phase == CONNECTING)
-        return connection_advance(conversation->kept->connection, deadline, status) &&
+        return finish_connecting(conversation, deadline, status) &&
                send_opens(conversation, status);
     if (!exchange004_read(conversation->kept, conversation->number, &conversation->taken,
                           take_answer, (void *)(uintptr_t)listener, deadline, status))

@@ -124,12 +124,24 @@ static bool take_keys(struct conversation014 *conversation, const struct taker *
     return true;
 }
 
+static bool finish_connecting(struct conversation014 *conversation, const struct deadline *deadline,
+                              struct status *status)
+{
+    bool was_made = connection_is_made(conversation->kept->connection);
+
+    if (!connection_advance(conversation->kept->connection, deadline, status))
+        return false;
+    if (!was_made)
+        connection_pool_note_made(client014_connections(conversation->client), conversation->kept);
+    return true;
+}
+
 /* One step; false with OUTCOME_TIMEOUT when it has to wait longer than the deadline. */
 static bool step(struct conversation014 *conversation, const struct deadline *deadline,
                  const struct taker *taker, struct status *status)
 {
     if (conversation->phase == CONNECTING)
-        return connection_advance(conversation->kept->connection, deadline, status) &&
+        return finish_connecting(conversation, deadline, status) &&
                go_on_from_connecting(conversation, status);
     if (exchange014_read(conversation->kept, &conversation->response, deadline, status) != ANSWERED)
         return false;

@@ -12,7 +12,7 @@
 #include "keys/kme_list.h"
 #include "keys/pem_file.h"
 
-enum { URI_MAX_CHARS = 255 };
+enum { URI_MAX_CHARS = 255, GROUPS_MAX_CHARS = 255 };
 
 struct settings {
     bool absent;
@@ -41,6 +41,8 @@ static const char *const setting_texts[SETTING_COUNT] = {
     [SETTING_SOURCE_URI] = "source-uri",
     [SETTING_DESTINATION_URI] = "destination-uri",
     [SETTING_ETSI004_DIALECT] = "etsi004-dialect",
+    [SETTING_KME_GROUPS] = "kme-groups",
+    [SETTING_KME_REQUIRE_PQ] = "kme-require-pq",
     [SETTING_POOL] = "pool",
     [SETTING_POOL_MAX_AGE_S] = "pool-max-age-s",
     [SETTING_MAX_KEYS_PER_SECOND] = "max-keys-per-second",
@@ -167,10 +169,35 @@ static bool take_kme(struct settings *settings, const char *value)
            status_prefix(&settings->fault, "kme");
 }
 
+/* What OpenSSL makes of the list shows when it is used. */
+static bool take_tls(const char *const *values, struct endpoint_tls *tls, struct status *fault)
+{
+    const char *require = values[SETTING_KME_REQUIRE_PQ];
+
+    tls->groups = values[SETTING_KME_GROUPS];
+    if (tls->groups != NULL && (*tls->groups == '\0' || strlen(tls->groups) > GROUPS_MAX_CHARS))
+        return status_fail(fault, OUTCOME_CONFIG,
+                           "kme-groups = '%s' is not a list such as X25519MLKEM768:X25519 of at "
+                           "most %d characters",
+                           tls->groups, GROUPS_MAX_CHARS);
+    tls->require_pq = require != NULL && strcmp(require, "yes") == 0;
+    if (require != NULL && !tls->require_pq && strcmp(require, "no") != 0)
+        return status_fail(fault, OUTCOME_CONFIG, "kme-require-pq = '%s' is neither yes nor no",
+                           require);
+    if (tls->require_pq && tls->groups != NULL && strstr(tls->groups, "MLKEM") == NULL &&
+        strstr(tls->groups, "DEFAULT") == NULL)
+        return status_fail(fault, OUTCOME_CONFIG,
+                           "kme-require-pq = yes, and kme-groups = '%s' names no post-quantum "
+                           "hybrid (MLKEM)",
+                           tls->groups);
+    return true;
+}
+
 enum { PEM_CERT, PEM_KEY, PEM_CA, PEM_COUNT };
 
 /* Each endpoint has the three texts for itself. */
-static bool add_endpoint(struct settings *settings, size_t place, const struct buf *pem)
+static bool add_endpoint(struct settings *settings, size_t place, const struct endpoint_tls *tls,
+                         const struct buf *pem)
 {
     struct buf copies[PEM_COUNT];
     bool ok = true;
@@ -182,7 +209,7 @@ static bool add_endpoint(struct settings *settings, size_t place, const struct b
     }
     if (ok)
         settings->endpoints[place] =
-            endpoint_new(&settings->kmes.entries[place].address, &copies[PEM_CERT],
+            endpoint_new(&settings->kmes.entries[place].address, tls, &copies[PEM_CERT],
                          &copies[PEM_KEY], &copies[PEM_CA]);
     for (size_t i = 0; i < PEM_COUNT; i++)
         buf_free(&copies[i]);
@@ -193,15 +220,16 @@ static bool add_endpoint(struct settings *settings, size_t place, const struct b
 static bool take_endpoints(struct settings *settings, const char *const *values)
 {
     static const enum setting_name files[PEM_COUNT] = {SETTING_CERT, SETTING_KEY, SETTING_CA};
+    struct endpoint_tls tls;
     struct buf pem[PEM_COUNT];
-    bool ok = true;
+    bool ok = take_tls(values, &tls, &settings->fault);
 
     for (size_t i = 0; i < PEM_COUNT; i++)
         buf_init(&pem[i], ENDPOINT_PEM_MAX_BYTES);
     for (size_t i = 0; i < PEM_COUNT && ok; i++)
         ok = pem_file_read(setting_text(files[i]), values[files[i]], &pem[i], &settings->fault);
     for (size_t i = 0; i < settings->kmes.count && ok; i++)
-        ok = add_endpoint(settings, i, pem);
+        ok = add_endpoint(settings, i, &tls, pem);
     for (size_t i = 0; i < PEM_COUNT; i++)
         buf_free(&pem[i]);
     return ok;
@@ -275,8 +303,7 @@ static void take_all(struct settings *settings, const char *const *values)
 {
     if (take_kme(settings, values[SETTING_KME]) && take_saes(settings, values) &&
         take_initiator(settings, values[SETTING_INITIATOR]) && check_initiator(settings) &&
-        take_etsi004(settings, values) && take_numbers(settings, values) &&
-        check_pool(settings))
+        take_etsi004(settings, values) && take_numbers(settings, values) && check_pool(settings))
         take_endpoints(settings, values);
 }
 

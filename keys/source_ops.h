@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a standard provides to keys/site.c and keys/source.c: how one key server is asked. Private to
- * this folder. */
+/* What a standard provides to keys/site.c and keys/source.c: how one key server is asked. Private
+ * to this folder. */
 #ifndef QKD_KEYS_SOURCE_OPS_H
 #define QKD_KEYS_SOURCE_OPS_H
 

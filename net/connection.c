@@ -160,6 +160,18 @@ static void note_offer(struct connection *connection)
         tls_context_note_offer(tls, connection->offers);
 }
 
+/* Before anything is asked for. */
+static bool check_group(const struct connection *connection, struct status *status)
+{
+    const char *group = tls_group(connection->ssl);
+
+    return !endpoint_requires_pq(connection->endpoint) || tls_group_is_pq(group) ||
+           status_fail(status, OUTCOME_KME,
+                       "the key server chose the group %s, and kme-require-pq = yes wants a "
+                       "post-quantum hybrid (MLKEM)",
+                       group);
+}
+
 bool connection_advance(struct connection *connection, const struct deadline *deadline,
                         struct status *status)
 {
@@ -173,7 +185,22 @@ bool connection_advance(struct connection *connection, const struct deadline *de
     if (!ok)
         return status_fail(status, attempt.outcome, "%s", attempt.text);
     note_offer(connection);
-    return true;
+    return check_group(connection, status);
+}
+
+bool connection_is_made(const struct connection *connection)
+{
+    return connection->ssl != NULL && SSL_is_init_finished(connection->ssl);
+}
+
+const char *connection_tls_version(const struct connection *connection)
+{
+    return SSL_get_version(connection->ssl);
+}
+
+const char *connection_group(const struct connection *connection)
+{
+    return tls_group(connection->ssl);
 }
 
 bool connection_is_resumed(const struct connection *connection)

@@ -30,12 +30,19 @@ struct connection *connection_begin(struct endpoint *endpoint, const struct dead
 bool connection_advance(struct connection *connection, const struct deadline *deadline,
                         struct status *status);
 
+/* Whether connection_advance has come to its good end. */
+bool connection_is_made(const struct connection *connection);
+
 /* Both at once: a connection that is made, or NULL. */
 struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,
                                    struct status *status);
 
 /* Whether the TLS session of one that is made is that of an earlier one, with new keys. */
 bool connection_is_resumed(const struct connection *connection);
+
+/* The TLS version and the group of one that is made, for example "TLSv1.3" and "X25519MLKEM768". */
+const char *connection_tls_version(const struct connection *connection);
+const char *connection_group(const struct connection *connection);
 
 /* Ends it with close_notify if that needs no waiting. NULL is allowed. */
 void connection_close(struct connection *connection);

@@ -15,6 +15,8 @@ struct endpoint {
     struct buf cert_pem;
     struct buf key_pem;
     struct buf ca_pem;
+    char *groups;
+    bool require_pq;
     /* Made at first use by whoever comes first; a second maker discards its own. No lock, since
      * one that is held while the process forks stays locked in the child. */
     _Atomic(struct tls_context *) tls;
@@ -26,13 +28,22 @@ static void move_buf(struct buf *to, struct buf *from)
     buf_init(from, from->max_bytes);
 }
 
-struct endpoint *endpoint_new(const struct endpoint_address *address, struct buf *cert_pem,
+struct endpoint *endpoint_new(const struct endpoint_address *address,
+                              const struct endpoint_tls *tls, struct buf *cert_pem,
                               struct buf *key_pem, struct buf *ca_pem)
 {
     struct endpoint *endpoint = OPENSSL_zalloc(sizeof(*endpoint));
 
     if (endpoint == NULL)
         return NULL;
+    if (tls->groups != NULL) {
+        endpoint->groups = OPENSSL_strdup(tls->groups);
+        if (endpoint->groups == NULL) {
+            OPENSSL_free(endpoint);
+            return NULL;
+        }
+    }
+    endpoint->require_pq = tls->require_pq;
     endpoint->address = *address;
     move_buf(&endpoint->cert_pem, cert_pem);
     move_buf(&endpoint->key_pem, key_pem);
@@ -49,6 +60,7 @@ void endpoint_free(struct endpoint *endpoint)
     buf_free(&endpoint->cert_pem);
     buf_free(&endpoint->key_pem);
     buf_free(&endpoint->ca_pem);
+    OPENSSL_free(endpoint->groups);
     OPENSSL_free(endpoint);
 }
 
@@ -62,14 +74,20 @@ bool endpoint_blame(const struct endpoint *endpoint, struct status *status)
     return status_prefix(status, "KME %s:%s", endpoint->address.host, endpoint->address.port);
 }
 
+bool endpoint_requires_pq(const struct endpoint *endpoint)
+{
+    return endpoint->require_pq;
+}
+
 struct tls_context *endpoint_tls(struct endpoint *endpoint, struct status *status)
 {
     struct tls_context *tls = atomic_load(&endpoint->tls), *none = NULL;
     struct tls_identity identity = {&endpoint->cert_pem, &endpoint->key_pem, &endpoint->ca_pem};
+    struct endpoint_tls wanted = {endpoint->groups, endpoint->require_pq};
 
     if (tls != NULL)
         return tls;
-    tls = tls_context_new(&identity, status);
+    tls = tls_context_new(&identity, &wanted, status);
     if (tls == NULL || atomic_compare_exchange_strong(&endpoint->tls, &none, tls))
         return tls;
     tls_context_free(tls);

@@ -35,12 +35,19 @@ struct endpoint_address {
 bool endpoint_address_parse(const char *url, struct endpoint_address *address,
                             struct status *status);
 
+/* What TLS to the key server must be like. */
+struct endpoint_tls {
+    const char *groups; /* as OpenSSL reads lists of groups; NULL: ours */
+    bool require_pq;    /* no connection without a post-quantum hybrid, and TLS 1.3 */
+};
+
 struct endpoint;
 
-/* Takes the contents of the PEM buffers over (they are empty afterwards): our certificate with
- * its chain, our private key, the CAs that we trust. Does not look into them yet. NULL when out
- * of memory. */
-struct endpoint *endpoint_new(const struct endpoint_address *address, struct buf *cert_pem,
+/* Copies `tls`. Takes the contents of the PEM buffers over (they are empty afterwards): our
+ * certificate with its chain, our private key, the CAs that we trust. Does not look into them yet.
+ * NULL when out of memory. */
+struct endpoint *endpoint_new(const struct endpoint_address *address,
+                              const struct endpoint_tls *tls, struct buf *cert_pem,
                               struct buf *key_pem, struct buf *ca_pem);
 void endpoint_free(struct endpoint *endpoint);
 
@@ -50,6 +57,8 @@ const struct endpoint_address *endpoint_address(const struct endpoint *endpoint)
 bool endpoint_blame(const struct endpoint *endpoint, struct status *status);
 
 struct tls_context;
+
+bool endpoint_requires_pq(const struct endpoint *endpoint);
 
 /* The TLS context of connections to here, borrowed. NULL, and *status filled in
  * (OUTCOME_CONFIG names the setting at fault), when the PEM contents are unusable. */

@@ -2,6 +2,7 @@
 #include "net/tls_context.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -21,18 +22,36 @@ struct tls_context {
     struct tls_sessions sessions;
 };
 
+static const char pq_group[] = "X25519MLKEM768";
+
 /* The first list that this OpenSSL takes as a whole is used. */
 static const char *const group_lists[] = {
     "X25519MLKEM768:X25519:P-256:P-384",
     "X25519:P-256:P-384",
 };
 
-static bool set_groups(SSL_CTX *ssl)
+static bool set_our_groups(SSL_CTX *ssl, struct status *status)
 {
     for (size_t i = 0; i < sizeof(group_lists) / sizeof(group_lists[0]); i++)
         if (SSL_CTX_set1_groups_list(ssl, group_lists[i]) == 1)
             return true;
-    return false;
+    return status_fail(status, OUTCOME_INTERNAL, "cannot set up TLS for the key server: %s",
+                       tls_failure_reason(NULL));
+}
+
+static bool set_groups(SSL_CTX *ssl, const struct endpoint_tls *wanted, struct status *status)
+{
+    if (wanted->require_pq && (SSL_CTX_set1_groups_list(ssl, pq_group) != 1 ||
+                               SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) != 1))
+        return status_fail(status, OUTCOME_CONFIG,
+                           "kme-require-pq = yes: OpenSSL %s has no %s, which needs 3.5 or newer",
+                           OpenSSL_version(OPENSSL_VERSION_STRING), pq_group);
+    if (wanted->groups == NULL)
+        return set_our_groups(ssl, status);
+    return SSL_CTX_set1_groups_list(ssl, wanted->groups) == 1 ||
+           status_fail(status, OUTCOME_CONFIG,
+                       "kme-groups = '%s' is no list of groups that OpenSSL %s has", wanted->groups,
+                       OpenSSL_version(OPENSSL_VERSION_STRING));
 }
 
 /* A resumed session of TLS 1.2 has no key exchange of its own. */
@@ -61,7 +80,7 @@ static bool set_policy(SSL_CTX *ssl)
     return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(ssl, 0) == 1 &&
            SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-           SSL_CTX_set_ciphersuites(ssl, OSSL_default_ciphersuites()) == 1 && set_groups(ssl);
+           SSL_CTX_set_ciphersuites(ssl, OSSL_default_ciphersuites()) == 1;
 }
 
 /* Nobody is there to type a passphrase inside a handshake. */
@@ -158,7 +177,7 @@ static bool with_pem(struct tls_context *context, const struct buf *pem,
 }
 
 static bool make(struct tls_context *context, const struct tls_identity *identity,
-                 struct status *status)
+                 const struct endpoint_tls *wanted, struct status *status)
 {
     context->library = OSSL_LIB_CTX_new();
     if (context->library == NULL)
@@ -174,12 +193,14 @@ static bool make(struct tls_context *context, const struct tls_identity *identit
         SSL_CTX_set_app_data(context->ssl, context) != 1)
         return status_fail(status, OUTCOME_INTERNAL, "cannot set up TLS for the key server: %s",
                            tls_failure_reason(NULL));
-    return with_pem(context, identity->ca_pem, use_authorities, status) &&
+    return set_groups(context->ssl, wanted, status) &&
+           with_pem(context, identity->ca_pem, use_authorities, status) &&
            with_pem(context, identity->cert_pem, use_chain, status) &&
            with_pem(context, identity->key_pem, use_key, status);
 }
 
-struct tls_context *tls_context_new(const struct tls_identity *identity, struct status *status)
+struct tls_context *tls_context_new(const struct tls_identity *identity,
+                                    const struct endpoint_tls *wanted, struct status *status)
 {
     struct tls_context *context = OPENSSL_zalloc(sizeof(*context));
 
@@ -188,7 +209,7 @@ struct tls_context *tls_context_new(const struct tls_identity *identity, struct 
         return NULL;
     }
     ERR_set_mark();
-    if (!make(context, identity, status)) {
+    if (!make(context, identity, wanted, status)) {
         tls_context_free(context);
         context = NULL;
     }
@@ -257,6 +278,19 @@ bool tls_offers_session(const SSL *ssl)
 void tls_context_note_offer(struct tls_context *context, bool harmless)
 {
     tls_sessions_note(&context->sessions, harmless);
+}
+
+const char *tls_group(SSL *ssl)
+{
+    int group = (int)SSL_get_negotiated_group(ssl);
+    const char *name = group != 0 ? SSL_group_to_name(ssl, group) : NULL;
+
+    return name != NULL ? name : "an unknown group";
+}
+
+bool tls_group_is_pq(const char *group)
+{
+    return strstr(group, "MLKEM") != NULL;
 }
 
 const char *tls_failure_reason(const SSL *ssl)

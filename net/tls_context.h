@@ -24,7 +24,8 @@ struct tls_identity {
 struct tls_context;
 
 /* Parses the three PEM texts and checks that key and certificate belong together. */
-struct tls_context *tls_context_new(const struct tls_identity *identity, struct status *status);
+struct tls_context *tls_context_new(const struct tls_identity *identity,
+                                    const struct endpoint_tls *wanted, struct status *status);
 void tls_context_free(struct tls_context *context);
 
 /* A client on a connected socket, which it does not own. The peer's certificate must be valid
@@ -38,6 +39,13 @@ bool tls_offers_session(const SSL *ssl);
 
 /* What became of an offer: see tls_sessions_note. */
 void tls_context_note_offer(struct tls_context *context, bool harmless);
+
+/* The name of the group that a handshake ended with; "an unknown group" when OpenSSL has none
+ * for it. */
+const char *tls_group(SSL *ssl);
+
+/* Whether a name is that of a post-quantum hybrid. */
+bool tls_group_is_pq(const char *group);
 
 /* The best single explanation of a TLS failure: the verification result if the certificate was
  * refused, else the newest reason of the error queue. Never NULL. */

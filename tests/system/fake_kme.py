@@ -75,16 +75,18 @@ class FakeKme:
 
     Attributes: url, requests (list of (method, path)), connections (how many were accepted), resumed
     (how many of those resumed a TLS session).
-    `cert` names the certificate in the lab's PKI that it shows.
+    `groups` is the only TLS group. `cert` names the certificate in the lab's PKI that it shows.
     """
 
-    def __init__(self, lab, behaviour=good, cert="kme-a", accept_tls=True):
+    def __init__(self, lab, behaviour=good, cert="kme-a", accept_tls=True, groups=None):
         self._behaviour = behaviour
         self._accept_tls = accept_tls
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(*(lab.pki(cert) if isinstance(cert, str) else cert))
         self._context.load_verify_locations(lab.ca)
         self._context.verify_mode = ssl.CERT_REQUIRED
+        if groups is not None:
+            self._context.set_ecdh_curve(groups)
         self._keys = {}
         self._open = set()
         self.requests = []

@@ -12,6 +12,7 @@ import threading
 import unittest
 
 from doctor_case import diagnose, follow, issue, openssl, past, set_in_section
+from fake_kme import FakeKme
 from harness import OPENSSL35, Lab, Server, delivered, wait_until
 
 
@@ -82,6 +83,18 @@ class KeyServer(Case):
         self.set(f"ca = {foreign}")
         self.find("kme-tls", "does not vouch", "let the line ca name")
         self.set(f"ca = {self.lab.ca}")
+        self.assert_sound()
+
+    def test_one_without_the_hybrid_that_is_required(self):
+        self.set("kme-require-pq = yes")
+        found = self.assert_sound()
+        self.assertRegex(next(one["text"] for one in found.findings if one["step"] == "kme-tls"),
+                         "TLSv1.3 with X25519MLKEM768$")
+        with FakeKme(self.lab, groups="X25519") as kme:
+            self.set(f"kme = {kme.url}")
+            self.find("kme-tls", "makes no post-quantum key exchange .*the group x25519",
+                      "TLS 1.3 with X25519MLKEM768, or remove the line kme-require-pq")
+        self.good_url()
         self.assert_sound()
 
     def test_a_name_that_its_certificate_does_not_have(self):

@@ -139,6 +139,9 @@ static const struct {
     {SETTING_CA, "/nonexistent/ca.pem", "ca: cannot open '/nonexistent/ca.pem'"},
     {SETTING_INITIATOR, "", "initiator = ''"},
     {SETTING_INITIATOR, "Client", "initiator = 'Client' is neither client nor server"},
+    {SETTING_KME_GROUPS, "", "kme-groups = '' is not a list such as"},
+    {SETTING_KME_REQUIRE_PQ, "", "kme-require-pq = '' is neither yes nor no"},
+    {SETTING_KME_REQUIRE_PQ, "Yes", "kme-require-pq = 'Yes' is neither yes nor no"},
     {SETTING_TIMEOUT_MS, "", "timeout-ms = ''"},
     {SETTING_TIMEOUT_MS, "9", "timeout-ms = '9' is not a number from 10 to 60000"},
     {SETTING_TIMEOUT_MS, "60001", "timeout-ms = '60001'"},
@@ -251,6 +254,48 @@ static void a_pem_file_of_another_kind_is_found_when_it_is_used(void **state)
     }
 }
 
+static void groups_of_the_way_to_the_kme_are_judged_by_openssl(void **state)
+{
+    struct status status = STATUS_INIT;
+    struct settings *settings = with(SETTING_KME_GROUPS, "X25519:P-256");
+
+    (void)state;
+    assert_int_equal(settings_fault(settings)->outcome, OUTCOME_OK);
+    assert_non_null(endpoint_tls(settings_endpoint(settings), &status));
+    assert_false(endpoint_requires_pq(settings_endpoint(settings)));
+    settings_free(settings);
+    settings = with(SETTING_KME_GROUPS, "X25519:P-2566");
+    assert_int_equal(settings_fault(settings)->outcome, OUTCOME_OK);
+    assert_null(endpoint_tls(settings_endpoint(settings), &status));
+    assert_failed(&status, OUTCOME_CONFIG, "kme-groups = 'X25519:P-2566' is no list of groups");
+    settings_free(settings);
+}
+
+static void to_require_a_hybrid_and_to_name_none_is_a_fault(void **state)
+{
+    const char *values[SETTING_COUNT] = {
+        [SETTING_SAE] = "alice",
+        [SETTING_PEER] = "bob",
+        [SETTING_KME] = "https://kme-a",
+        [SETTING_CERT] = cert,
+        [SETTING_KEY] = key,
+        [SETTING_CA] = cert,
+        [SETTING_KME_GROUPS] = "X25519:P-256",
+        [SETTING_KME_REQUIRE_PQ] = "yes",
+    };
+    struct settings *settings = settings_new(values);
+
+    (void)state;
+    assert_failed(settings_fault(settings), OUTCOME_CONFIG,
+                  "kme-require-pq = yes, and kme-groups = 'X25519:P-256' names no post-quantum");
+    settings_free(settings);
+    values[SETTING_KME_GROUPS] = "X25519:X25519MLKEM768";
+    settings = settings_new(values);
+    assert_int_equal(settings_fault(settings)->outcome, OUTCOME_OK);
+    assert_true(endpoint_requires_pq(settings_endpoint(settings)));
+    settings_free(settings);
+}
+
 static void every_setting_has_its_name_in_openssl_cnf(void **state)
 {
     static const char *const names[SETTING_COUNT] = {"sae",
@@ -264,6 +309,8 @@ static void every_setting_has_its_name_in_openssl_cnf(void **state)
                                                      "source-uri",
                                                      "destination-uri",
                                                      "etsi004-dialect",
+                                                     "kme-groups",
+                                                     "kme-require-pq",
                                                      "pool",
                                                      "pool-max-age-s",
                                                      "max-keys-per-second",
@@ -304,6 +351,8 @@ int main(void)
         cmocka_unit_test(an_sae_may_have_255_characters_and_no_more),
         cmocka_unit_test(no_settings_at_all_are_absent_and_a_fault),
         cmocka_unit_test(a_pem_file_of_another_kind_is_found_when_it_is_used),
+        cmocka_unit_test(groups_of_the_way_to_the_kme_are_judged_by_openssl),
+        cmocka_unit_test(to_require_a_hybrid_and_to_name_none_is_a_fault),
         cmocka_unit_test(every_setting_has_its_name_in_openssl_cnf),
     };
 

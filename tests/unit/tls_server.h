@@ -122,7 +122,8 @@ static inline void tls_server_read_file(const struct temp *temp, const char *nam
 }
 
 /* What reaches the server as "localhost" at this port, with its own identity. */
-static inline struct endpoint *tls_server_endpoint(const struct temp *temp, uint16_t port)
+static inline struct endpoint *tls_server_endpoint_with(const struct temp *temp, uint16_t port,
+                                                        const struct endpoint_tls *tls)
 {
     static const char *const names[] = {"cert.pem", "key.pem", "cert.pem"};
     struct endpoint_address address = {.api = ENDPOINT_ETSI014, .host = "localhost"};
@@ -134,9 +135,16 @@ static inline struct endpoint *tls_server_endpoint(const struct temp *temp, uint
         buf_init(&pem[i], ENDPOINT_PEM_MAX_BYTES);
         tls_server_read_file(temp, names[i], &pem[i]);
     }
-    endpoint = endpoint_new(&address, &pem[0], &pem[1], &pem[2]);
+    endpoint = endpoint_new(&address, tls, &pem[0], &pem[1], &pem[2]);
     assert_non_null(endpoint);
     return endpoint;
+}
+
+static inline struct endpoint *tls_server_endpoint(const struct temp *temp, uint16_t port)
+{
+    static const struct endpoint_tls ours = {NULL, false};
+
+    return tls_server_endpoint_with(temp, port, &ours);
 }
 
 #endif
