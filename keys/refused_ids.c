@@ -11,6 +11,9 @@
 static const int64_t REFUSED_NS = REFUSED_IDS_S * INT64_C(1000000000);
 
 enum { ID_WORDS = KEY_ID_BYTES / 8, NOTED_AT = ID_WORDS, WORDS };
+enum { PLACES_BITS = 10 };
+
+_Static_assert(REFUSED_IDS_PLACES == 1 << PLACES_BITS, "a place is found by its bits");
 
 /* A record, since halves of two IDs would make up a third, which nobody noted and which may be
  * somebody's key: two threads that note different IDs here at once, or one that reads meanwhile. */
@@ -50,10 +53,10 @@ static void reset(void *state)
  * look-up each, as any fresh ID does. An ID of somebody else's is not refused by that. */
 static struct place *place_of(struct refused_ids *refused, const uint64_t words[static ID_WORDS])
 {
-    uint64_t mixed =
-        (words[0] ^ (words[1] >> 32) ^ (words[1] << 32)) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = words[0] ^ (words[1] >> 32) ^ (words[1] << 32);
 
-    return &refused->places[(mixed >> 32) % REFUSED_IDS_PLACES];
+    /* The highest bits of the product depend on all bits. */
+    return &refused->places[mixed * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PLACES_BITS)];
 }
 
 bool refused_ids_has(struct refused_ids *refused, const struct key_id *id, int64_t now_ns)
