@@ -269,7 +269,7 @@ struct crowd {
     struct breaker *breaker;
     int64_t at_ms;
     atomic_int answers[BREAKER_PROBE + 1];
-    atomic_int probing, overlaps, torn;
+    atomic_int arrived, probing, overlaps, torn;
 };
 
 static void *ask_once(void *argument)
@@ -304,6 +304,34 @@ static void of_many_threads_one_probes_or_tries(void **state)
 }
 
 enum { ROUNDS = 20000 };
+
+/* All come at once to each time at which the probe before is lost; one begins the next. */
+static void *outlive_probes(void *argument)
+{
+    struct crowd *crowd = argument;
+
+    for (int64_t i = 0; i < ROUNDS; i++) {
+        int64_t at_ms = 1000 + i * BREAKER_LOST_MS;
+
+        atomic_fetch_add(&crowd->arrived, 1);
+        while (atomic_load(&crowd->arrived) < (i + 1) * THREADS)
+            sched_yield();
+        atomic_fetch_add(&crowd->answers[breaker_ask(crowd->breaker, at_ms * MS)], 1);
+    }
+    return NULL;
+}
+
+static void of_many_threads_one_takes_each_turn_to_probe(void **state)
+{
+    struct crowd crowd = {.breaker = breaker_new(1)};
+
+    (void)state;
+    fail_at(crowd.breaker, 0);
+    in_threads(outlive_probes, &crowd);
+    assert_int_equal(crowd.answers[BREAKER_PROBE], ROUNDS);
+    assert_int_equal(crowd.answers[BREAKER_OPEN], ROUNDS * (THREADS - 1));
+    breaker_free(crowd.breaker);
+}
 
 /* Each thread has its own text, whose letters are all the same. */
 static bool is_torn(const char *text)
@@ -408,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_refusal_tells_the_last_failure_and_its_age),
         cmocka_unit_test(a_long_text_leaves_room_for_the_rest),
         cmocka_unit_test(of_many_threads_one_probes_or_tries),
+        cmocka_unit_test(of_many_threads_one_takes_each_turn_to_probe),
         cmocka_unit_test(under_load_probes_do_not_overlap_and_texts_are_whole),
         cmocka_unit_test(a_forked_child_begins_as_new),
     };
