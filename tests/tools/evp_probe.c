@@ -8,7 +8,8 @@
  * parameters, generate, sizes (100 queries of each kind), copies (10 of a private key),
  * init-only (10 operations begun and given up), encapsulate (once, to our own public key), child
  * (the same in a forked process, which then exits as programs do), key-id (prints the one that our
- * public key names), no-key-id (it must name none).
+ * public key names), no-key-id (it must name none), fork-generate (the first in a forked process),
+ * wait (says so, and goes on after a line of input).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +110,19 @@ static int encapsulate(struct probe *probe)
     return ok;
 }
 
+static int end_of(pid_t pid)
+{
+    int exit_code = 1;
+
+    return pid > 0 && waitpid(pid, &exit_code, 0) == pid && exit_code == 0;
+}
+
+static int wait_for_line(struct probe *probe)
+{
+    (void)probe;
+    return puts("waiting") >= 0 && fflush(stdout) == 0 && getchar() == '\n';
+}
+
 static int names_key(struct probe *probe, char *text, size_t size)
 {
     return EVP_PKEY_get_utf8_string_param(probe->public, "qkd-key-id", text, size, NULL);
@@ -131,20 +145,48 @@ static int no_key_id(struct probe *probe)
 static int child(struct probe *probe)
 {
     pid_t pid = fork();
-    int exit_code = 1;
 
     if (pid == 0)
         exit(encapsulate(probe) ? 0 : 1);
-    return pid > 0 && waitpid(pid, &exit_code, 0) == pid && exit_code == 0;
+    return end_of(pid);
+}
+
+static void drop(struct probe *probe)
+{
+    EVP_PKEY_free(probe->private);
+    EVP_PKEY_free(probe->public);
+    probe->private = probe->public = NULL;
+}
+
+static int generate_anew(struct probe *probe)
+{
+    drop(probe);
+    return generate(probe);
+}
+
+static int fork_generate(struct probe *probe)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int ok = generate_anew(probe);
+
+        drop(probe);
+        exit(ok ? 0 : 1);
+    }
+    return end_of(pid);
 }
 
 static const struct {
     const char *name;
     int (*run)(struct probe *probe);
 } steps[] = {
-    {"parameters", parameters}, {"generate", generate},   {"sizes", sizes},
-    {"copies", copies},         {"init-only", init_only}, {"encapsulate", encapsulate},
-    {"child", child},           {"key-id", key_id},       {"no-key-id", no_key_id},
+    {"parameters", parameters}, {"generate", generate_anew},
+    {"sizes", sizes},           {"copies", copies},
+    {"init-only", init_only},   {"encapsulate", encapsulate},
+    {"child", child},           {"key-id", key_id},
+    {"no-key-id", no_key_id},   {"fork-generate", fork_generate},
+    {"wait", wait_for_line},
 };
 
 static int run_step(struct probe *probe, const char *name)
@@ -166,7 +208,6 @@ int main(int count, char **words)
             fprintf(stderr, "evp_probe: %s failed\n", words[i]);
     }
     ERR_print_errors_fp(stderr);
-    EVP_PKEY_free(probe.private);
-    EVP_PKEY_free(probe.public);
+    drop(&probe);
     return !ok;
 }
