@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 import reloads  # noqa: E402  (the path is set above)
 from recipe import FLOWS  # noqa: E402
-from web_servers import EVENT, NGINX, PREFORK  # noqa: E402
+from web_servers import EVENT, HAPROXY, NGINX, PREFORK  # noqa: E402
 
 PLAIN = "X25519"
 HEAD = ("server", "keys", "reloads", "handshakes", "failed", "init. keys", "resp. keys",
@@ -43,7 +43,7 @@ def show(row):
 
 
 def arms():
-    for server in (NGINX, PREFORK, EVENT):
+    for server in (NGINX, PREFORK, EVENT, HAPROXY):
         for api, initiator in FLOWS:
             yield server, f"{api} {initiator}", {"api": api, "initiator": initiator}
         yield server, "014 client", {"reload": False}

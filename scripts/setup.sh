@@ -31,8 +31,9 @@ test_packages=(
 	fonts-dejavu-core # letters for it
 	valgrind          # memory checks
 	strace            # shows which thread waits for the disk
-	nginx             # web servers of examples/
+	nginx             # servers of examples/
 	apache2-bin
+	haproxy
 	tshark            # dissects captures for the tests of wireshark/
 	nodejs            # examples/nodejs
 )

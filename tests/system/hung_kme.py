@@ -3,8 +3,9 @@
 notice."""
 import http.client
 import re
+import select
 
-from harness import LIMIT_S, HarnessError, metric
+from harness import LIMIT_S, HarnessError, metric, wait_until
 from web_servers import lab_env, misbehave
 
 PLAIN_PORT = 8445
@@ -40,6 +41,14 @@ def adapt_apache(recipe, timeout_ms):
     set_timeout(recipe, timeout_ms)
 
 
+def adapt_haproxy(recipe, threads, timeout_ms):
+    """So many threads, this time budget, and a port for plain HTTP beside."""
+    edit(recipe, "haproxy.cfg", r"^( *)nbthread .*$", rf"\1nbthread {threads}")
+    edit(recipe, "haproxy.cfg", r"^( *)bind 127\.0\.0\.1:8443 .*$",
+         rf"\g<0>\n\1bind 127.0.0.1:{PLAIN_PORT}")
+    set_timeout(recipe, timeout_ms)
+
+
 def hang(recipe):
     """From now on bob's key server keeps silent when it is asked for the key of a handshake."""
     misbehave(recipe, "KME_B_ADMIN", "delay", "--method", "dec_keys", "--ms", NEVER_MS)
@@ -61,9 +70,24 @@ class KeptConnection:
     def __exit__(self, *_):
         self._http.close()
 
+    def ask(self):
+        """Sends a request, whose answer will make fileno() readable."""
+        self._http.request("GET", "/")
+
+    def fileno(self):
+        return self._http.sock.fileno()
+
     def get(self):
         """The status of an answer."""
-        self._http.request("GET", "/")
+        self.ask()
         answer = self._http.getresponse()
         answer.read()
         return answer.status
+
+
+def wait_for_answers(connections, count):
+    """Asks on all these connections; returns when so many of them have an answer."""
+    for one in connections:
+        one.ask()
+    wait_until(lambda: len(select.select(connections, [], [], 0)[0]) >= count,
+               f"answers on {count} of {len(connections)} connections")

@@ -5,6 +5,7 @@ measure() runs the recipe of examples/ and returns Figures: what became of each 
 process used which key ID, and how much memory and how many descriptors the processes had.
 """
 import collections
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -22,6 +23,7 @@ LAB = {"rate_bps": 8_000_000, "capacity_bits": 67_108_864}
 THREADS = 4
 RETRIES = 20
 CONNECTIONS_MAX = 1_000_000
+SIGNAL_AGAIN_S = 2
 
 _USED = re.compile(r"qkd\[(\d+)\] info handshake key \S+ role=\S+ key_id=([0-9a-f-]{36})")
 
@@ -111,10 +113,21 @@ def used_ids(log):
     return [(int(pid), key_id) for pid, key_id in _USED.findall(log)]
 
 
+def signal_until(pid, signum, took_effect, what):
+    """Sends a signal, and again when nothing has come of it for a while: HAProxy takes no notice of
+    one that comes while its master starts, nor stunnel of one that comes early."""
+    for _ in range(LIMIT_S // SIGNAL_AGAIN_S):
+        os.kill(pid, signum)
+        with contextlib.suppress(HarnessError):
+            return wait_until(took_effect, what, SIGNAL_AGAIN_S)
+    return wait_until(took_effect, what)
+
+
 def reload_once(server, master):
     """One reload; returns when all processes of the old generation are gone."""
-    before = set(children(master))
-    os.kill(master, server.reload_signal)
+    before = set(wait_until(lambda: children(master), f"processes of {server.name}"))
+    signal_until(master, server.reload_signal, lambda: set(children(master)) != before,
+                 f"{server.name} reloads")
 
     def is_new():
         now = set(children(master))
@@ -134,17 +147,18 @@ def master_pid(recipe, server):
 
 
 class Lines:
-    """Counts the lines of a file that grows."""
+    """Counts the lines of a file that grows, those that contain a text."""
 
-    def __init__(self, path):
-        self._path, self._offset, self._count = path, 0, 0
+    def __init__(self, path, wanted=""):
+        self._path, self._text, self._offset, self._count = path, wanted.encode(), 0, 0
 
     def count(self):
         with open(self._path, "rb") as file:
             file.seek(self._offset)
             octets = file.read()
+        octets = octets[:octets.rfind(b"\n") + 1]
         self._offset += len(octets)
-        self._count += octets.count(b"\n")
+        self._count += sum(self._text in line for line in octets.splitlines())
         return self._count
 
 
@@ -152,7 +166,7 @@ def _accompany(recipe, server, load, figures, handshakes, points, reload):
     """A sample, and perhaps a reload, at so many points spread evenly over the handshakes, and one
     sample after the last of them. The load goes on for as long as that takes."""
     master = master_pid(recipe, server)
-    requests = Lines(recipe.dir / "run" / "access.log")
+    requests = Lines(recipe.dir / server.access_log, server.request)
     for point in range(1, points + 2):
         def far_enough(wanted=handshakes * point // (points + 1)):
             _check_lives(load, recipe)
@@ -182,9 +196,9 @@ def _settle(recipe, figures, server_log):
 
 def without_qkd(recipe):
     """The same set-up on plain X25519, without our provider: what the program does by itself."""
-    for path in recipe.dir.glob("*.conf"):
-        path.write_text(path.read_text(encoding="utf-8").replace("qkd_x25519mlkem768;", "X25519;")
-                        .replace("Groups qkd_x25519mlkem768", "Groups X25519"), encoding="utf-8")
+    for path in recipe.dir.glob("*.c*f*"):
+        path.write_text(re.sub(r"qkd_x25519mlkem768(?=;?$)", "X25519",
+                               path.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8")
     for sae in ("alice", "bob"):
         (recipe.lab / sae / "openssl.cnf").write_text("", encoding="ascii")
 
@@ -209,7 +223,7 @@ def measure(server, handshakes, points, reload=True, qkd=True, api="014", initia
             if load.poll() is None:
                 load.kill()
             load.wait()
-        _settle(recipe, figures, "run/error.log")
+        _settle(recipe, figures, server.error_log)
     return figures
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests and measurements of nginx and Apache share."""
+"""What the tests and measurements of nginx, Apache, HAProxy and stunnel share."""
 import collections
 import os
 import pathlib
@@ -11,15 +11,19 @@ from recipe import Recipe, RecipeCase, is_35
 SERVER_PORT, GATEWAY_PORT = 8443, 8444
 HTTPS_LOAD = BUILD / "tests" / "bin" / "https_load"
 
-# A way to run a web server: the recipe and its block, how it is told to reload, and whether its
-# children have threads.
-WebServer = collections.namedtuple("WebServer",
-                                   "name program block pid_file reload_signal threads")
+# A way to run a web server: the recipe and its block, how it is told to reload, whether its
+# children have threads, the file with our lines, the one with a line for each request, and what is
+# in these lines alone.
+WebServer = collections.namedtuple(
+    "WebServer", "name program block pid_file reload_signal threads error_log access_log request",
+    defaults=("run/error.log", "run/access.log", ""))
 
 NGINX = WebServer("nginx", "nginx", "server", "run/nginx.pid", signal.SIGHUP, False)
 PREFORK = WebServer("Apache prefork", "apache", "prefork", "run/httpd.pid", signal.SIGUSR1,
                     False)
 EVENT = WebServer("Apache event", "apache", "event", "run/httpd.pid", signal.SIGUSR1, True)
+HAPROXY = WebServer("HAProxy", "haproxy", "server", "run/haproxy.pid", signal.SIGUSR2, True,
+                    "run/server.log", "run/server-0.out", " 200 TLSv1.3 ")
 
 
 def text(recipe, name):
@@ -67,7 +71,7 @@ def load_command(recipe, connections, threads, retries, port=SERVER_PORT):
 
 
 class WebServerCase(RecipeCase):
-    """Base of the tests of nginx and Apache."""
+    """Base of the tests of nginx, Apache, HAProxy and stunnel."""
 
     def prepare(self, recipe):
         if not is_35(recipe.openssl):
