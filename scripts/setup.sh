@@ -34,6 +34,7 @@ test_packages=(
 	nginx             # servers of examples/
 	apache2-bin
 	haproxy
+	stunnel4
 	tshark            # dissects captures for the tests of wireshark/
 	nodejs            # examples/nodejs
 )
