@@ -37,6 +37,8 @@ test_packages=(
 	stunnel4
 	tshark            # dissects captures for the tests of wireshark/
 	nodejs            # examples/nodejs
+	postgresql        # examples/postgresql
+	stunnel4          # TLS for it
 )
 [ "${1:-}" != test ] || packages+=("${test_packages[@]}")
 
@@ -55,14 +57,25 @@ done
 
 say "installing: ${missing[*]}"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+guards=()
+clean() {
+	rm -f "$log"
+	[ ${#guards[@]} -eq 0 ] || as_root rm -f "${guards[@]}"
+}
+trap clean EXIT
 quietly "$log" as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
 say "package lists are fresh; downloading and unpacking"
 # Servers that are installed to be tested must not start: this is what Debian asks before it does.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
-	trap 'as_root rm -f "$policy"; rm -f "$log"' EXIT
+	guards+=("$policy")
+fi
+# Nor is PostgreSQL to make a database for the whole machine, which would start with it.
+no_cluster=/etc/postgresql-common/createcluster.d/qkd-test.conf
+if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+	echo 'create_main_cluster = false' | as_root install -D -m 644 /dev/stdin "$no_cluster"
+	guards+=("$no_cluster")
 fi
 quietly "$log" as_root env DEBIAN_FRONTEND=noninteractive \
 	apt-get -q -y --no-install-recommends install "${missing[@]}"
