@@ -9,7 +9,8 @@
  * init-only (10 operations begun and given up), encapsulate (once, to our own public key), child
  * (the same in a forked process, which then exits as programs do), key-id (prints the one that our
  * public key names), no-key-id (it must name none), fork-generate (the first in a forked process),
- * wait (says so, and goes on after a line of input).
+ * wait (says so, and goes on after a line of input), try (generate; prints "key", or the reason for
+ * which there is none).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +165,19 @@ static int generate_anew(struct probe *probe)
     return generate(probe);
 }
 
+static int try_generate(struct probe *probe)
+{
+    const char *data = "";
+    unsigned long error;
+
+    if (generate_anew(probe))
+        return puts("key") >= 0;
+    error = ERR_peek_error_all(NULL, NULL, NULL, &data, NULL);
+    printf("%s: %s\n", ERR_reason_error_string(error), data);
+    ERR_clear_error();
+    return 1;
+}
+
 static int fork_generate(struct probe *probe)
 {
     pid_t pid = fork();
@@ -186,7 +200,7 @@ static const struct {
     {"init-only", init_only},   {"encapsulate", encapsulate},
     {"child", child},           {"key-id", key_id},
     {"no-key-id", no_key_id},   {"fork-generate", fork_generate},
-    {"wait", wait_for_line},
+    {"wait", wait_for_line},    {"try", try_generate},
 };
 
 static int run_step(struct probe *probe, const char *name)
