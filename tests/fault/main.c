@@ -2,13 +2,15 @@
 /*
  * Lets every call fail, one at a time.
  *
- *     fault cold|warm GROUP CLIENT.cnf SERVER.cnf
+ *     fault cold|warm|ahead GROUP CLIENT.cnf SERVER.cnf
  *
  * cold: from loading the configuration on, in new library contexts each time. warm: in library
- * contexts that have exchanged keys before, with connections to their key servers. After each
- * run with a fault the next one without must succeed, where the settings could be read.
+ * contexts that have exchanged keys before, with connections to their key servers. ahead: in new
+ * ones that have exchanged keys twice, so that reservations ahead of need (pool) are under way.
+ * After each run with a fault the next one without must succeed, where the settings could be read.
  */
 #include <dirent.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +24,12 @@
 
 enum { CALLS_MAX = 2000 };
 
+enum temperature { COLD, WARM, AHEAD, TEMPERATURES };
+
+static const char *const temperature_names[TEMPERATURES] = {"cold", "warm", "ahead"};
+
 struct scenario {
-    bool cold;
+    enum temperature temperature;
     const char *group;
     const char *client_conf, *server_conf;
     OSSL_LIB_CTX *client, *server;
@@ -123,8 +129,9 @@ static unsigned class_of(int reason)
 static void end(const struct scenario *scenario, unsigned number, const char *what,
                 const char *text)
 {
-    fprintf(stderr, "fault: %s %s, call %u (%s): %s: %s\n", scenario->cold ? "cold" : "warm",
-            scenario->group, number, fault_name() != NULL ? fault_name() : "none", what, text);
+    fprintf(stderr, "fault: %s %s, call %u (%s): %s: %s\n",
+            temperature_names[scenario->temperature], scenario->group, number,
+            fault_name() != NULL ? fault_name() : "none", what, text);
     exit(1);
 }
 
@@ -142,6 +149,28 @@ static void close_ends(struct scenario *scenario)
     scenario->client = scenario->server = NULL;
 }
 
+static void must_succeed(struct scenario *scenario, unsigned number, const char *what)
+{
+    struct exchange_result result;
+
+    exchange(scenario->client, scenario->server, scenario->group, &result);
+    if (result.end != EXCHANGE_DONE)
+        end(scenario, number, what, result.text);
+}
+
+/* New library contexts with reservations under way. */
+static void begin_ahead(struct scenario *scenario)
+{
+    enum { USES_BEFORE = 2, ARRIVAL_MS = 20 };
+
+    if (!open_ends(scenario))
+        end(scenario, 0, "the configuration cannot be loaded", scenario->client_conf);
+    for (int i = 0; i < USES_BEFORE; i++)
+        must_succeed(scenario, 0, "an exchange before the fault failed");
+    /* What is under way has then arrived in every run. */
+    poll(NULL, 0, ARRIVAL_MS);
+}
+
 enum loading { NOT_LOADED, LOADED_WITH_FAULT, LOADED };
 
 /* The run with the fault; whether the provider loaded, and whether that was before the fault. */
@@ -150,8 +179,10 @@ static enum loading run_with_fault(struct scenario *scenario, unsigned number, u
 {
     enum loading loading = NOT_LOADED;
 
+    if (scenario->temperature == AHEAD)
+        begin_ahead(scenario);
     fault_arm(number);
-    if (!scenario->cold || open_ends(scenario)) {
+    if (scenario->temperature != COLD || open_ends(scenario)) {
         loading = fault_name() != NULL ? LOADED_WITH_FAULT : LOADED;
         exchange(scenario->client, scenario->server, scenario->group, result);
     }
@@ -171,7 +202,8 @@ static void judge(struct scenario *scenario, unsigned number, const struct excha
         end(scenario, number, result->step != NULL ? result->step : "all steps", result->text);
         break;
     case EXCHANGE_DONE:
-        if (expected->survivable == NULL)
+        /* What was to come ahead of need is asked for when it is needed. */
+        if (expected->survivable == NULL && scenario->temperature != AHEAD)
             end(scenario, number, "went on as if nothing had happened", "");
         scenario->survived++;
         break;
@@ -183,15 +215,6 @@ static void judge(struct scenario *scenario, unsigned number, const struct excha
     if (getenv("FAULT_VERBOSE") != NULL)
         printf("%4u %-34s %-12s %s\n", number, fault_name(),
                result->end == EXCHANGE_DONE ? "survived" : result->step, result->text);
-}
-
-static void check_next(struct scenario *scenario, unsigned number)
-{
-    struct exchange_result result;
-
-    exchange(scenario->client, scenario->server, scenario->group, &result);
-    if (result.end != EXCHANGE_DONE)
-        end(scenario, number, "the next exchange without a fault failed", result.text);
 }
 
 static void fail_call(struct scenario *scenario, unsigned number)
@@ -212,8 +235,8 @@ static void fail_call(struct scenario *scenario, unsigned number)
     }
     /* Settings are read once: a fault in them is there to stay. */
     if (loading == LOADED && result.reason != REASON_SETTING)
-        check_next(scenario, number);
-    if (scenario->cold)
+        must_succeed(scenario, number, "the next exchange without a fault failed");
+    if (scenario->temperature != WARM)
         close_ends(scenario);
 }
 
@@ -224,7 +247,7 @@ static unsigned dry_run(struct scenario *scenario)
 
     if (run_with_fault(scenario, 0, &calls, &result) == NOT_LOADED || result.end != EXCHANGE_DONE)
         end(scenario, 0, "no fault, and yet it failed", result.text);
-    if (scenario->cold)
+    if (scenario->temperature != WARM)
         close_ends(scenario);
     if (calls == 0 || calls > CALLS_MAX)
         end(scenario, 0, "a strange number of calls", "");
@@ -242,6 +265,15 @@ static int open_descriptors(void)
     return count;
 }
 
+static enum temperature temperature_of(const char *name)
+{
+    for (int i = 0; i < TEMPERATURES; i++)
+        if (strcmp(name, temperature_names[i]) == 0)
+            return (enum temperature)i;
+    fprintf(stderr, "fault: '%s' is neither cold, warm nor ahead\n", name);
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
     struct scenario scenario = {0};
@@ -249,19 +281,19 @@ int main(int argc, char **argv)
     int before;
 
     if (argc != 5) {
-        fprintf(stderr, "usage: fault cold|warm GROUP CLIENT.cnf SERVER.cnf\n");
+        fprintf(stderr, "usage: fault cold|warm|ahead GROUP CLIENT.cnf SERVER.cnf\n");
         return 2;
     }
-    scenario = (struct scenario){.cold = strcmp(argv[1], "cold") == 0,
+    scenario = (struct scenario){.temperature = temperature_of(argv[1]),
                                  .group = argv[2],
                                  .client_conf = argv[3],
                                  .server_conf = argv[4]};
     OPENSSL_init_ssl(0, NULL);
     before = open_descriptors();
-    if (!scenario.cold) {
+    if (scenario.temperature == WARM) {
         if (!open_ends(&scenario))
             end(&scenario, 0, "the configuration cannot be loaded", argv[3]);
-        check_next(&scenario, 0);
+        must_succeed(&scenario, 0, "the first exchange failed");
     }
     calls = dry_run(&scenario);
     for (unsigned number = 1; number <= calls; number++)

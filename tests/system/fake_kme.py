@@ -70,6 +70,14 @@ def good(request):
     request.answer(200, request.keys())
 
 
+def good_with_status(request):
+    """What the standard says, of Get status too."""
+    if request.path.endswith("/status"):
+        request.answer(200, {"max_key_per_request": 16, "stored_key_count": 100})
+    else:
+        good(request)
+
+
 class FakeKme:
     """An HTTPS server with mutual TLS on a free port, in threads of this process.
 
@@ -113,6 +121,10 @@ class FakeKme:
         key_id = key_id or str(uuid.uuid4())
         self._keys[key_id.lower()] = base64.b64encode(os.urandom(size_bytes)).decode()
         return {"key_ID": key_id, "key": self._keys[key_id.lower()]}
+
+    def share_keys_with(self, other):
+        """From now on what one has, the other has."""
+        other._keys = self._keys
 
     def take(self, key_id):
         """The base64 text of a key, once."""

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 import harness
-from fake_kme import FakeKme
+from fake_kme import FakeKme, good_with_status
 from test_bad_kme import close_after_each
 
 PROGRAMS = harness.BUILD / "tests" / "bin"
@@ -31,12 +31,12 @@ def run(test, lab, *words, **settings):
 class EveryCallFailsOnce(unittest.TestCase):
     """Clean failures, or successes where the failure is survivable; the next exchange works."""
 
-    def run_both(self, temperature, initiator):
+    def run_both(self, temperature, initiator, **settings):
         with harness.Lab(initiator=initiator, rate_bps=10000000) as lab:
             for group in GROUPS:
                 with self.subTest(group):
                     self.assertRegex(run(self, lab, "fault", temperature, group,
-                                         kme_groups="X25519:P-256"),
+                                         kme_groups="X25519:P-256", **settings),
                                      r"each of \d+ calls failed once")
 
     def test_client_initiated_from_the_configuration_on(self):
@@ -50,6 +50,20 @@ class EveryCallFailsOnce(unittest.TestCase):
 
     def test_server_initiated_over_kept_connections(self):
         self.run_both("warm", "server")
+
+    def test_client_initiated_with_keys_on_their_way(self):
+        self.run_both("ahead", "client", pool=2)
+
+    def test_server_initiated_with_keys_on_their_way(self):
+        self.run_both("ahead", "server", pool=2)
+
+    def test_with_keys_on_their_way_from_one_of_two_key_servers(self):
+        with harness.Lab(up=False) as lab, FakeKme(lab, good_with_status) as first, \
+                FakeKme(lab, good_with_status) as second:
+            first.share_keys_with(second)
+            self.assertRegex(run(self, lab, "fault", "ahead", GROUPS[0], pool=2,
+                                 kme=f"{first.url},{second.url}"),
+                             r"each of \d+ calls failed once")
 
     def test_over_connections_that_resume_tls_sessions(self):
         with harness.Lab(up=False) as lab, FakeKme(lab, close_after_each) as kme:

@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from fake_kme import FakeKme, black_hole, good
+from fake_kme import FakeKme, black_hole, good_with_status
 from harness import (Lab, Server, free_ports, handshake_keys, run_client, wait_until)
 from probe import Probe
 
@@ -26,13 +26,6 @@ class Switch:
             if request.fake.ending.is_set():
                 return
         good_with_status(request)
-
-
-def good_with_status(request):
-    if request.path.endswith("/status"):
-        request.answer(200, {"max_key_per_request": 16, "stored_key_count": 100})
-    else:
-        good(request)
 
 
 def reservations(fake):
