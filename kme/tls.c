@@ -127,7 +127,7 @@ static SSL_TICKET_RETURN judge_ticket(SSL *tls, SSL_SESSION *session, const unsi
                                       size_t name_length, SSL_TICKET_STATUS status, void *arg)
 {
     bool readable = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
-    X509 *peer = readable ? SSL_SESSION_get0_peer(session) : NULL;
+    const X509 *peer = readable ? SSL_SESSION_get0_peer(session) : NULL;
 
     (void)tls;
     (void)name;

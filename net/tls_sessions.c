@@ -51,7 +51,7 @@ void tls_sessions_put(struct tls_sessions *sessions, SSL_SESSION *session)
 /* Nobody looks at the certificate again in a connection that resumes a session. */
 static bool is_usable(const struct kept_session *kept)
 {
-    X509 *peer = SSL_SESSION_get0_peer(kept->session);
+    const X509 *peer = SSL_SESSION_get0_peer(kept->session);
 
     return kept->owner == getpid() && peer != NULL &&
            X509_cmp_current_time(X509_get0_notAfter(peer)) > 0;
