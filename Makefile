@@ -10,6 +10,7 @@
 #   make fuzz    every parser under libFuzzer, a minute each (FUZZ_S=seconds)
 #   make crash-test   kills key servers under load, 200 times (ROUNDS=number, SEED=text)
 #   make reload-test  web servers reloaded under load (HANDSHAKES=5000 RELOADS=50)
+#   make thread-test   many threads under ThreadSanitizer (HANDSHAKES=5000 THREADS=16)
 #   make hang-test    what a hung key server does to the other connections of nginx
 #   make screenshots   takes the pictures of docs/images anew
 #   make clean   removes build/ (the OpenSSL that was built stays in the user's cache)
@@ -18,7 +19,7 @@
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup setup-test demo test test-asan test-matrix bench bench-kme soak crash-test reload-test hang-test fuzz lint screenshots clean
+.PHONY: build setup setup-test demo test test-asan test-matrix bench bench-kme soak crash-test reload-test thread-test hang-test fuzz lint screenshots clean
 
 build: setup
 	@scripts/build.sh build
@@ -66,6 +67,11 @@ HANDSHAKES ?= 5000
 RELOADS ?= 50
 reload-test: setup-test build
 	@env -u LD_LIBRARY_PATH bench/reloads.py --handshakes $(HANDSHAKES) --reloads $(RELOADS)
+
+THREADS ?= 16
+thread-test: setup
+	@scripts/build.sh build/tsan thread
+	@env -u LD_LIBRARY_PATH bench/threads.py --handshakes $(HANDSHAKES) --threads $(THREADS)
 
 hang-test: setup-test build
 	@env -u LD_LIBRARY_PATH bench/hang.py

@@ -103,7 +103,7 @@ SYSTEM_OPENSSL = OpenSSL("/usr/bin/openssl")
 
 def check_sanitizers(what, text):
     """HarnessError when a sanitizer has reported anything in this output."""
-    match = re.search(r"^.*(?:(?:Address|Leak)Sanitizer|runtime error:).*$", text, re.M)
+    match = re.search(r"^.*(?:(?:Address|Leak|Thread)Sanitizer|runtime error:).*$", text, re.M)
     if match:
         raise HarnessError(f"{what}: {match[0]}\n{text}")
 
