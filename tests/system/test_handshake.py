@@ -89,9 +89,18 @@ class Handshake(unittest.TestCase):
     def test_small_stacks_of_async_jobs_suffice(self):
         with Lab() as lab, Server(lab, "-async") as server:
             for flow in FLOWS:
-                client = run_client(lab, server.port, "-async", groups="qkd_x25519mlkem768",
+                for group in ("qkd_x25519mlkem768", "qkd_x25519"):
+                    client = run_client(lab, server.port, "-async", groups=group,
+                                        conf=lab.conf_with("alice", groups=group, initiator=flow))
+                    self.check(server, client, group, flow)
+
+    def test_small_stacks_of_async_jobs_suffice_for_a_failure(self):
+        with Lab(up=False) as lab, Server(lab, "-async") as server:
+            for flow, failing in (("client", lambda: client.stderr), ("server", server.stderr)):
+                client = run_client(lab, server.port, "-async",
                                     conf=lab.conf_with("alice", initiator=flow))
-                self.check(server, client, "qkd_x25519mlkem768", flow)
+                self.assertFalse(client.connected, str(client))
+                self.assertIn("the key server gave no key", failing())
 
 
 class ManyHandshakes(unittest.TestCase):

@@ -55,6 +55,12 @@ class Handshake004(unittest.TestCase):
                                     openssl=openssl_client)
                 self.check(server, client, "qkd_x25519")
 
+    def test_small_stacks_of_async_jobs_suffice(self):
+        with Server(self.lab, "-async", "-groups", ":".join(GROUPS)) as server:
+            for group in GROUPS:
+                client = run_client(self.lab, server.port, "-async", groups=group)
+                self.check(server, client, group)
+
     def test_200_handshakes_cost_200_streams_at_each_key_server_and_200_keys_at_each_end(self):
         count, runs = 200, 0
         with Server(self.lab, "-groups", "qkd_mlkem768", "-num_tickets", "0") as server:
