@@ -5,6 +5,7 @@
 #   make test-matrix   every OpenSSL with every other: 3.0, 3.5, 3.6, 4.0 (SERIES=list)
 #   make bench   sets up, builds, measures
 #   make bench-kme   requests and keys per second of the key server, by kind of store
+#   make bench-idle   what the provider costs a handshake that does not use it
 #   make soak        an hour of mixed load: does anything grow? (MINUTES=minutes)
 #   make         sets up and builds
 #   make fuzz    every parser under libFuzzer, a minute each (FUZZ_S=seconds)
@@ -19,7 +20,7 @@
 JOBS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: build setup setup-test demo test test-asan test-matrix bench bench-kme soak crash-test reload-test thread-test hang-test fuzz lint screenshots clean
+.PHONY: build setup setup-test demo test test-asan test-matrix bench bench-kme bench-idle soak crash-test reload-test thread-test hang-test fuzz lint screenshots clean
 
 build: setup
 	@scripts/build.sh build
@@ -53,6 +54,9 @@ bench: build
 
 bench-kme: build
 	@env -u LD_LIBRARY_PATH bench/kme.py
+
+bench-idle: build
+	@env -u LD_LIBRARY_PATH bench/idle.py
 
 MINUTES ?= 60
 soak: build

@@ -7,6 +7,9 @@
  *     handshake client CA HANDSHAKES [NAME PORT CNF GROUP]...
  *         makes that many handshakes in each arm, in turn, and prints "NAME NANOSECONDS" for each:
  *         from before connect(2) until the server's octet has come, so that both ends are through
+ *     handshake fresh-server ..., handshake fresh-client ...
+ *         the same with an SSL_CTX of its own for each connection, made within the measured time,
+ *         as curl does
  *
  * Each configuration file has a library context of its own, so that arms with different settings
  * of the provider share a process. Nothing is resumed.
@@ -28,10 +31,19 @@
 
 enum { ARMS_MAX = 32, WARM_UP = 25, BACKLOG = 64 };
 
+/* One end of the handshakes of an arm. */
+struct end {
+    OSSL_LIB_CTX *library;
+    const SSL_METHOD *method;
+    const char *cert, *key;  /* of a server, or NULL */
+    const char *ca, *groups; /* of a client, or NULL */
+    SSL_CTX *kept;           /* NULL: a new one for each connection */
+};
+
 struct arm {
     const char *name;
     int port;
-    SSL_CTX *tls;
+    struct end end;
 };
 
 static int die(const char *what)
@@ -41,20 +53,55 @@ static int die(const char *what)
     return 1;
 }
 
-/* A library context with the configuration file's providers and TLS settings. */
-static SSL_CTX *new_tls(const char *configuration, const SSL_METHOD *method)
+static bool set_up(const struct end *end, SSL_CTX *tls)
 {
-    OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
-    SSL_CTX *tls;
-
-    if (library == NULL || OSSL_LIB_CTX_load_config(library, configuration) != 1)
-        return NULL;
-    tls = SSL_CTX_new_ex(library, NULL, method);
-    if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1)
-        return NULL;
+    if (SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1)
+        return false;
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(tls, 0);
-    return tls;
+    if (end->cert != NULL)
+        return SSL_CTX_use_certificate_chain_file(tls, end->cert) == 1 &&
+               SSL_CTX_use_PrivateKey_file(tls, end->key, SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    return SSL_CTX_set1_groups_list(tls, end->groups) == 1 &&
+           SSL_CTX_load_verify_file(tls, end->ca) == 1;
+}
+
+static SSL_CTX *new_tls(const struct end *end)
+{
+    SSL_CTX *tls = SSL_CTX_new_ex(end->library, NULL, end->method);
+
+    if (tls != NULL && set_up(end, tls))
+        return tls;
+    SSL_CTX_free(tls);
+    return NULL;
+}
+
+/* Makes a library context with the configuration file's providers. Where every connection is to
+ * have an SSL_CTX of its own, the first is only tried. */
+static bool open_end(struct end *end, const char *configuration, bool fresh)
+{
+    end->library = OSSL_LIB_CTX_new();
+    if (end->library == NULL || OSSL_LIB_CTX_load_config(end->library, configuration) != 1)
+        return false;
+    end->kept = new_tls(end);
+    if (end->kept == NULL)
+        return false;
+    if (fresh) {
+        SSL_CTX_free(end->kept);
+        end->kept = NULL;
+    }
+    return true;
+}
+
+static SSL *new_connection(const struct end *end)
+{
+    SSL_CTX *tls = end->kept != NULL ? end->kept : new_tls(end);
+    SSL *ssl = tls != NULL ? SSL_new(tls) : NULL;
+
+    if (end->kept == NULL)
+        SSL_CTX_free(tls);
+    return ssl;
 }
 
 static int listen_on_loopback(void)
@@ -71,9 +118,9 @@ static int listen_on_loopback(void)
     return fd;
 }
 
-static void answer(SSL_CTX *tls, int fd)
+static void answer(const struct end *end, int fd)
 {
-    SSL *ssl = SSL_new(tls);
+    SSL *ssl = new_connection(end);
     int on = 1;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -87,13 +134,12 @@ static void answer(SSL_CTX *tls, int fd)
     close(fd);
 }
 
-static int serve(char **words)
+static int serve(char **words, bool fresh)
 {
-    SSL_CTX *tls = new_tls(words[0], TLS_server_method());
+    struct end end = {.method = TLS_server_method(), .cert = words[1], .key = words[2]};
     int listener;
 
-    if (tls == NULL || SSL_CTX_use_certificate_chain_file(tls, words[1]) != 1 ||
-        SSL_CTX_use_PrivateKey_file(tls, words[2], SSL_FILETYPE_PEM) != 1)
+    if (!open_end(&end, words[0], fresh))
         return die("cannot set up the server");
     listener = listen_on_loopback();
     if (listener < 0)
@@ -102,20 +148,20 @@ static int serve(char **words)
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
         if (fd >= 0)
-            answer(tls, fd);
+            answer(&end, fd);
         else if (errno != EINTR)
             return die(strerror(errno));
     }
 }
 
-static bool one_handshake(SSL_CTX *tls, int port, int64_t *elapsed_ns)
+static bool one_handshake(const struct end *end, int port, int64_t *elapsed_ns)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int64_t start_ns = monotonic_ns();
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    SSL *ssl = SSL_new(tls);
+    SSL *ssl = new_connection(end);
     char octet;
     bool ok;
 
@@ -132,19 +178,20 @@ static bool one_handshake(SSL_CTX *tls, int port, int64_t *elapsed_ns)
 static int measure(const struct arm *arms, size_t count, long handshakes)
 {
     for (long i = -WARM_UP; i < handshakes; i++) {
-        for (size_t arm = 0; arm < count; arm++) {
+        for (size_t turn = 0; turn < count; turn++) {
+            const struct arm *arm = &arms[turn];
             int64_t elapsed_ns;
 
-            if (!one_handshake(arms[arm].tls, arms[arm].port, &elapsed_ns))
-                return die(arms[arm].name);
+            if (!one_handshake(&arm->end, arm->port, &elapsed_ns))
+                return die(arm->name);
             if (i >= 0)
-                printf("%s %lld\n", arms[arm].name, (long long)elapsed_ns);
+                printf("%s %lld\n", arm->name, (long long)elapsed_ns);
         }
     }
     return 0;
 }
 
-static int run_client(int count, char **words)
+static int run_client(int count, char **words, bool fresh)
 {
     struct arm arms[ARMS_MAX];
     size_t arm_count = 0;
@@ -154,23 +201,27 @@ static int run_client(int count, char **words)
 
         arm->name = words[i];
         arm->port = atoi(words[i + 1]);
-        arm->tls = new_tls(words[i + 2], TLS_client_method());
-        if (arm->tls == NULL || SSL_CTX_set1_groups_list(arm->tls, words[i + 3]) != 1 ||
-            SSL_CTX_load_verify_file(arm->tls, words[0]) != 1)
+        arm->end =
+            (struct end){.method = TLS_client_method(), .ca = words[0], .groups = words[i + 3]};
+        if (!open_end(&arm->end, words[i + 2], fresh))
             return die(arm->name);
-        SSL_CTX_set_verify(arm->tls, SSL_VERIFY_PEER, NULL);
     }
     return measure(arms, arm_count, atol(words[1]));
 }
 
 int main(int count, char **words)
 {
+    const char *what = count > 1 ? words[1] : "";
+    bool fresh = strncmp(what, "fresh-", strlen("fresh-")) == 0;
+
     signal(SIGPIPE, SIG_IGN);
-    if (count == 5 && strcmp(words[1], "server") == 0)
-        return serve(words + 2);
-    if (count >= 8 && strcmp(words[1], "client") == 0)
-        return run_client(count - 2, words + 2);
-    fprintf(stderr, "usage: handshake server CNF CERT KEY\n"
-                    "       handshake client CA HANDSHAKES [NAME PORT CNF GROUP]...\n");
+    if (fresh)
+        what += strlen("fresh-");
+    if (count == 5 && strcmp(what, "server") == 0)
+        return serve(words + 2, fresh);
+    if (count >= 8 && strcmp(what, "client") == 0)
+        return run_client(count - 2, words + 2, fresh);
+    fprintf(stderr, "usage: handshake [fresh-]server CNF CERT KEY\n"
+                    "       handshake [fresh-]client CA HANDSHAKES [NAME PORT CNF GROUP]...\n");
     return 2;
 }

@@ -41,9 +41,9 @@ WARM_UP = 25
 
 
 @contextlib.contextmanager
-def tls_server(lab, conf):
+def tls_server(lab, conf, word="server"):
     """The port of a server process with this configuration."""
-    server = subprocess.Popen([PROGRAM, "server", conf, *lab.pki("localhost")],
+    server = subprocess.Popen([PROGRAM, word, conf, *lab.pki("localhost")],
                               env=harness.OPENSSL35.env(), stdout=subprocess.PIPE, text=True)
     try:
         yield re.match(r"port (\d+)", server.stdout.readline())[1]
