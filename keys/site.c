@@ -34,6 +34,7 @@ struct member {
     const struct endpoint *endpoint;
     void *state;
     struct breaker *breaker;
+    atomic_bool failing; /* as the log was told */
     /* Who looks at `task`: a thread of this process, or 0. A process that was forked while
      * another thread looked takes over what its parent held. */
     _Atomic(pid_t) holder;
@@ -63,6 +64,7 @@ struct site *site_new(const struct settings *settings, const struct source_ops *
         struct member *member = &site->members[i];
 
         atomic_init(&member->holder, 0);
+        atomic_init(&member->failing, false);
         member->url = settings_kme_url(settings, i);
         member->endpoint = settings_kme_endpoint(settings, i);
         member->breaker = breaker_new(site->count == 1 ? FAILURES_ALONE : FAILURES_AMONG_OTHERS);
@@ -180,13 +182,18 @@ static void note(struct member *member, const struct status *outcome, bool prove
     }
 }
 
-static void note_probe(const struct site *site, struct member *member, const struct status *failure)
+/* Once for each change: another key server may cover up that this one is no help. */
+static void tell(const struct site *site, struct member *member, const struct status *outcome)
 {
-    bool good = failure->outcome == OUTCOME_OK;
-
-    breaker_probe_ended(member->breaker, good, monotonic_ns());
-    if (good)
-        log_line(site->log, LOG_LEVEL_INFO, "key server %s answers again", member->url);
+    if (outcome->outcome == OUTCOME_PEER)
+        return;
+    if (outcome->outcome == OUTCOME_OK) {
+        if (atomic_exchange(&member->failing, false))
+            log_line(site->log, LOG_LEVEL_WARN, "key server %s answers again", member->url);
+    } else if (!atomic_exchange(&member->failing, true)) {
+        log_line(site->log, LOG_LEVEL_WARN, "key server %s is no help: %s", member->url,
+                 outcome->text);
+    }
 }
 
 /* The member is held. */
@@ -214,8 +221,11 @@ static bool begin(struct site *site, struct member *member, size_t number)
 {
     bool begun;
 
-    if (!hold(site, member))
+    if (!hold(site, member)) {
+        if (number == 0)
+            breaker_probe_ended(member->breaker, false, monotonic_ns());
         return false;
+    }
     /* A probe takes the place of whatever hangs there. */
     if (number == 0 && member->task != NULL)
         end_task(site, member);
@@ -268,8 +278,9 @@ static void conclude(struct site *site, struct member *member, const struct adva
     size_t number = member->task->number;
 
     end_task(site, member);
+    tell(site, member, failure);
     if (number == 0) {
-        note_probe(site, member, failure);
+        breaker_probe_ended(member->breaker, failure->outcome == OUTCOME_OK, monotonic_ns());
         return;
     }
     note(member, failure, true);
@@ -385,6 +396,8 @@ bool site_ask(struct site *site, const struct question *question, const struct d
         /* An answer that says "timeout" is one all the same. */
         if (failure.outcome != OUTCOME_TIMEOUT || deadline_passed(&part))
             note(&site->members[i], &failure, question->proves);
+        if (!ok || question->proves)
+            tell(site, &site->members[i], &failure);
         if (ok) {
             *member = i;
             return true;

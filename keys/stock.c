@@ -159,11 +159,14 @@ static bool is_time_for_more(struct stock *stock)
 
 void stock_refill(struct stock *stock)
 {
+    struct deadline now = deadline_in_ms(0);
     size_t wanted, batch;
 
     if (!is_time_for_more(stock))
         return;
     wanted = stock->capacity - key_pool_level(stock->pool);
     batch = atomic_load(&stock->batch);
-    site_begin(stock->site, wanted < batch ? wanted : batch);
+    /* The request leaves at once; its answer is for a later use. */
+    if (site_begin(stock->site, wanted < batch ? wanted : batch))
+        go_on(stock, &now);
 }

@@ -6,7 +6,7 @@
  *
  * cold: from loading the configuration on, in new library contexts each time. warm: in library
  * contexts that have exchanged keys before, with connections to their key servers. ahead: in new
- * ones that have exchanged keys twice, so that reservations ahead of need (pool) are under way.
+ * ones that have exchanged keys before, so that reservations ahead of need (pool) are under way.
  * After each run with a fault the next one without must succeed, where the settings could be read.
  */
 #include <dirent.h>
@@ -161,7 +161,8 @@ static void must_succeed(struct scenario *scenario, unsigned number, const char 
 /* New library contexts with reservations under way. */
 static void begin_ahead(struct scenario *scenario)
 {
-    enum { USES_BEFORE = 2, ARRIVAL_MS = 20 };
+    /* With the third the status of the key server is known. */
+    enum { USES_BEFORE = 3, ARRIVAL_MS = 20 };
 
     if (!open_ends(scenario))
         end(scenario, 0, "the configuration cannot be loaded", scenario->client_conf);

@@ -118,8 +118,8 @@ static void what_is_on_its_way_is_waited_for_half_of_the_time(void **state)
     (void)state;
     open_scene(&scene, "8", NULL);
     use(&scene);
-    use(&scene);
     fakes[0].manner = HANGS;
+    use(&scene);
     deadline = deadline_in_ms(TIMEOUT_MS);
     assert_false(stock_take(scene.stock, &deadline, &item));
     assert_false(deadline_passed(&deadline));
@@ -151,8 +151,10 @@ static void an_answer_that_was_read_too_late_is_not_handed_out(void **state)
     (void)state;
     open_scene(&scene, "8", "1");
     use(&scene);
+    fakes[0].manner = HANGS;
     use(&scene);
     poll(NULL, 0, 1050);
+    fakes[0].manner = ANSWERS;
     assert_false(use(&scene));
     assert_int_equal(fakes[0].streams_closed, CAPACITY);
     close_scene(&scene);
