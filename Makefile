@@ -3,7 +3,7 @@
 #   make demo    sets up, builds, and shows TLS handshakes keyed by QKD and a KEM
 #   make test    sets up, builds (twice: plain and with sanitizers), runs every test
 #   make test-matrix   every OpenSSL with every other: 3.0, 3.5, 3.6, 4.0 (SERIES=list)
-#   make bench   sets up, builds, measures
+#   make bench   sets up, builds, measures, writes docs/benchmarks.md (BENCH=quick: prints a rough one)
 #   make bench-kme   requests and keys per second of the key server, by kind of store
 #   make bench-idle   what the provider costs a handshake that does not use it
 #   make soak        an hour of mixed load: does anything grow? (MINUTES=minutes)
@@ -47,10 +47,9 @@ SERIES ?= 3.0 3.5 3.6 4.0
 test-matrix: setup-test build
 	@SERIES='$(SERIES)' scripts/test-matrix.sh build
 
-bench: build
-	@env -u LD_LIBRARY_PATH bench/run.py
-	@env -u LD_LIBRARY_PATH bench/streams.py
-	@env -u LD_LIBRARY_PATH bench/failures.py
+BENCH ?= full
+bench: setup-test build
+	@env -u LD_LIBRARY_PATH bench/run.py $(if $(filter quick,$(BENCH)),--quick) $(if $(JSON),--json '$(JSON)')
 
 bench-kme: build
 	@env -u LD_LIBRARY_PATH bench/kme.py

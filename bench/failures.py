@@ -36,32 +36,42 @@ def reason(stderr):
     return re.sub(r"^.*?:qkd:[^:]*:", "", line).replace("provider/", "")
 
 
-def main():
-    print(f"timeout-ms = {TIMEOUT_MS}\n")
+def situations(lab):
+    """(what, manager that gives the URL of a key server in that state)"""
+    return (
+        ("stopped", nobody()),
+        ("black-holed", black_hole()),
+        ("accepts, no TLS", fake(lab, good, accept_tls=False)),
+        ("takes the request, silent", fake(lab, wait_forever)),
+        ("refuses: 401", fake(lab, lambda request: request.answer(401, b"", None))),
+        ("refuses: 503", fake(lab, lambda request: request.answer(
+            503, {"message": "no key material"}))),
+    )
+
+
+def attempts():
+    """(what, "client" or "server", milliseconds, reason there, what the client prints)"""
     with Lab(up=False) as lab, FakeKme(lab, good) as other:
-        situations = (
-            ("stopped", nobody()),
-            ("black-holed", black_hole()),
-            ("accepts, no TLS", fake(lab, good, accept_tls=False)),
-            ("takes the request, silent", fake(lab, wait_forever)),
-            ("refuses: 401", fake(lab, lambda request: request.answer(401, b"", None))),
-            ("refuses: 503", fake(lab, lambda request: request.answer(
-                503, {"message": "no key material"}))),
-        )
-        for what, situation in situations:
+        for what, situation in situations(lab):
             with situation as url:
                 settings = {"kme": url, "timeout_ms": TIMEOUT_MS}
                 with Server(lab, conf=lab.conf_with("bob", kme=other.url)) as server:
                     client = run_client(lab, server.port, conf=lab.conf_with(
                         "alice", initiator="client", **settings))
-                print(f"{what}, at the client: {client.elapsed_s * 1000:.0f} ms\n"
-                      f"    {reason(client.stderr)}")
+                yield what, "client", client.elapsed_s * 1000, reason(client.stderr), ""
                 with Server(lab, conf=lab.conf_with("bob", **settings)) as server:
                     client = run_client(lab, server.port, conf=lab.conf_with(
                         "alice", initiator="server", kme=other.url))
-                    print(f"{what}, at the server: {client.elapsed_s * 1000:.0f} ms\n"
-                          f"    {reason(server.stderr())}\n"
-                          f"    the client prints: {client.stderr.splitlines()[-1][17:]}")
+                    yield (what, "server", client.elapsed_s * 1000, reason(server.stderr()),
+                           client.stderr.splitlines()[-1][17:])
+
+
+def main():
+    print(f"timeout-ms = {TIMEOUT_MS}\n")
+    for what, end, elapsed_ms, why, printed in attempts():
+        print(f"{what}, at the {end}: {elapsed_ms:.0f} ms\n    {why}")
+        if printed:
+            print(f"    the client prints: {printed}")
 
 
 if __name__ == "__main__":

@@ -1,49 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two ends of the handshake measurement, as processes of their own.
+ * The two ends of the handshake measurements, as processes of their own.
  *
- *     handshake server CNF CERT KEY
- *         prints "port N", then answers one octet to each connection until SIGTERM
- *     handshake client CA HANDSHAKES [NAME PORT CNF GROUP]...
- *         makes that many handshakes in each arm, in turn, and prints "NAME NANOSECONDS" for each:
- *         from before connect(2) until the server's octet has come, so that both ends are through
- *     handshake fresh-server ..., handshake fresh-client ...
- *         the same with an SSL_CTX of its own for each connection, made within the measured time,
- *         as curl does
+ *     handshake server KIND WORKERS ADDRESS CNF CERT KEY
+ *         prints "port N", then answers connections with that many forked processes until it is
+ *         killed. KIND kept; or fresh: each process answers one connection and another one is
+ *         forked, so that nothing is kept from one handshake to the next; or context: every
+ *         connection has an SSL_CTX of its own
+ *     handshake client CA [KIND ADDRESS:PORT CNF GROUPS]...
+ *         reads lines "ROUNDS PERIOD_US ARM..." (numbers of the arms above, from 0); makes a
+ *         handshake in each of them a round, in turn, with another one first each time, and
+ *         begins at most one round in PERIOD_US. Prints "ARM OK TOTAL CLIENT SERVER" for each
+ *         (nanoseconds, struct sample), and "end" after the last. KIND is kept; or fresh: in a
+ *         process that was forked before the time begins; or context: with an SSL_CTX of its own;
+ *         or http: the server is a web server
  *
- * Each configuration file has a library context of its own, so that arms with different settings
- * of the provider share a process. Nothing is resumed.
+ * The reason of the first failure of an arm goes to standard error.
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 
 #include "base/deadline.h"
+#include "bench/ends.h"
 
-enum { ARMS_MAX = 32, WARM_UP = 25, BACKLOG = 64 };
-
-/* One end of the handshakes of an arm. */
-struct end {
-    OSSL_LIB_CTX *library;
-    const SSL_METHOD *method;
-    const char *cert, *key;  /* of a server, or NULL */
-    const char *ca, *groups; /* of a client, or NULL */
-    SSL_CTX *kept;           /* NULL: a new one for each connection */
-};
+enum { ARMS_MAX = 64, LINE_BYTES = 4096, BACKLOG = 256, DECIMAL = 10, US = 1000 };
 
 struct arm {
-    const char *name;
-    int port;
     struct end end;
+    struct sockaddr_in address;
+    enum talk talk;
+    bool fresh;
+    bool has_failed;
 };
 
 static int die(const char *what)
@@ -53,175 +50,195 @@ static int die(const char *what)
     return 1;
 }
 
-static bool set_up(const struct end *end, SSL_CTX *tls)
+/* --- server ---------------------------------------------------------------------------- */
+
+static int listen_at(const char *address)
 {
-    if (SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1)
-        return false;
-    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_num_tickets(tls, 0);
-    if (end->cert != NULL)
-        return SSL_CTX_use_certificate_chain_file(tls, end->cert) == 1 &&
-               SSL_CTX_use_PrivateKey_file(tls, end->key, SSL_FILETYPE_PEM) == 1;
-    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
-    return SSL_CTX_set1_groups_list(tls, end->groups) == 1 &&
-           SSL_CTX_load_verify_file(tls, end->ca) == 1;
-}
-
-static SSL_CTX *new_tls(const struct end *end)
-{
-    SSL_CTX *tls = SSL_CTX_new_ex(end->library, NULL, end->method);
-
-    if (tls != NULL && set_up(end, tls))
-        return tls;
-    SSL_CTX_free(tls);
-    return NULL;
-}
-
-/* Makes a library context with the configuration file's providers. Where every connection is to
- * have an SSL_CTX of its own, the first is only tried. */
-static bool open_end(struct end *end, const char *configuration, bool fresh)
-{
-    end->library = OSSL_LIB_CTX_new();
-    if (end->library == NULL || OSSL_LIB_CTX_load_config(end->library, configuration) != 1)
-        return false;
-    end->kept = new_tls(end);
-    if (end->kept == NULL)
-        return false;
-    if (fresh) {
-        SSL_CTX_free(end->kept);
-        end->kept = NULL;
-    }
-    return true;
-}
-
-static SSL *new_connection(const struct end *end)
-{
-    SSL_CTX *tls = end->kept != NULL ? end->kept : new_tls(end);
-    SSL *ssl = tls != NULL ? SSL_new(tls) : NULL;
-
-    if (end->kept == NULL)
-        SSL_CTX_free(tls);
-    return ssl;
-}
-
-static int listen_on_loopback(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(address);
+    struct sockaddr_in name = {.sin_family = AF_INET};
+    socklen_t length = sizeof(name);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+    if (fd < 0 || inet_pton(AF_INET, address, &name.sin_addr) != 1 ||
+        bind(fd, (struct sockaddr *)&name, length) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, (struct sockaddr *)&name, &length) != 0)
         return -1;
-    printf("port %d\n", ntohs(address.sin_port));
+    printf("port %d\n", ntohs(name.sin_port));
     fflush(stdout);
     return fd;
 }
 
-static void answer(const struct end *end, int fd)
+/* Answers one connection, or all that come. */
+static int work(const struct end *end, int listener, bool fresh)
 {
-    SSL *ssl = new_connection(end);
-    int on = 1;
+    bool told = false;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (ssl != NULL && SSL_set_fd(ssl, fd) == 1 && SSL_accept(ssl) == 1 &&
-        SSL_write(ssl, "!", 1) == 1)
-        SSL_shutdown(ssl);
-    else
-        die("a handshake failed at the server");
-    ERR_clear_error();
-    SSL_free(ssl);
-    close(fd);
-}
-
-static int serve(char **words, bool fresh)
-{
-    struct end end = {.method = TLS_server_method(), .cert = words[1], .key = words[2]};
-    int listener;
-
-    if (!open_end(&end, words[0], fresh))
-        return die("cannot set up the server");
-    listener = listen_on_loopback();
-    if (listener < 0)
-        return die(strerror(errno));
-    for (;;) {
+    do {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
-        if (fd >= 0)
-            answer(&end, fd);
-        else if (errno != EINTR)
+        if (fd < 0)
             return die(strerror(errno));
-    }
-}
-
-static bool one_handshake(const struct end *end, int port, int64_t *elapsed_ns)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int64_t start_ns = monotonic_ns();
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    SSL *ssl = new_connection(end);
-    char octet;
-    bool ok;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    ok = ssl != NULL && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-         SSL_set_fd(ssl, fd) == 1 && SSL_set1_host(ssl, "localhost") == 1 &&
-         SSL_connect(ssl) == 1 && SSL_read(ssl, &octet, 1) == 1;
-    *elapsed_ns = monotonic_ns() - start_ns;
-    SSL_free(ssl);
-    close(fd);
-    return ok;
-}
-
-static int measure(const struct arm *arms, size_t count, long handshakes)
-{
-    for (long i = -WARM_UP; i < handshakes; i++) {
-        for (size_t turn = 0; turn < count; turn++) {
-            const struct arm *arm = &arms[turn];
-            int64_t elapsed_ns;
-
-            if (!one_handshake(&arm->end, arm->port, &elapsed_ns))
-                return die(arm->name);
-            if (i >= 0)
-                printf("%s %lld\n", arm->name, (long long)elapsed_ns);
+        if (!end_answer(end, fd) && !told) {
+            die("a handshake failed at the server");
+            told = true;
         }
-    }
+        ERR_clear_error();
+    } while (!fresh);
     return 0;
 }
 
-static int run_client(int count, char **words, bool fresh)
+static int serve(char **words)
 {
-    struct arm arms[ARMS_MAX];
-    size_t arm_count = 0;
+    const bool fresh = strcmp(words[0], "fresh") == 0;
+    struct end end = {.method = TLS_server_method(), .cert = words[4], .key = words[5]};
+    int listener, free_workers = atoi(words[1]);
 
-    for (int i = 2; i + 3 < count && arm_count < ARMS_MAX; i += 4) {
-        struct arm *arm = &arms[arm_count++];
+    if (!end_open(&end, words[3], strcmp(words[0], "context") == 0))
+        return die("cannot set up the server");
+    listener = listen_at(words[2]);
+    if (listener < 0)
+        return die(strerror(errno));
+    for (;;) {
+        for (; free_workers > 0; free_workers--) {
+            pid_t child = fork();
 
-        arm->name = words[i];
-        arm->port = atoi(words[i + 1]);
-        arm->end =
-            (struct end){.method = TLS_client_method(), .ca = words[0], .groups = words[i + 3]};
-        if (!open_end(&arm->end, words[i + 2], fresh))
-            return die(arm->name);
+            if (child == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                _exit(work(&end, listener, fresh));
+            }
+            if (child < 0)
+                return die(strerror(errno));
+        }
+        if (wait(NULL) < 0 && errno != EINTR)
+            return die(strerror(errno));
+        free_workers++;
     }
-    return measure(arms, arm_count, atol(words[1]));
+}
+
+/* --- client ---------------------------------------------------------------------------- */
+
+/* A handshake in a process that has done nothing before. */
+static bool connect_in_child(struct arm *arm, struct sample *sample)
+{
+    int pipe_fds[2], status = 1;
+    bool came;
+    pid_t child;
+
+    if (pipe(pipe_fds) != 0)
+        return false;
+    child = fork();
+    if (child == 0) {
+        *sample = end_connect(&arm->end, &arm->address, arm->talk);
+        if (!sample->ok)
+            die("a handshake failed in a process of its own");
+        _exit(write(pipe_fds[1], sample, sizeof(*sample)) != (ssize_t)sizeof(*sample));
+    }
+    close(pipe_fds[1]);
+    came = child > 0 && read(pipe_fds[0], sample, sizeof(*sample)) == (ssize_t)sizeof(*sample);
+    close(pipe_fds[0]);
+    return came && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static bool one_handshake(struct arm *arm, int number)
+{
+    struct sample sample = {0};
+
+    if (arm->fresh) {
+        if (!connect_in_child(arm, &sample))
+            return false;
+    } else {
+        sample = end_connect(&arm->end, &arm->address, arm->talk);
+        if (!sample.ok && !arm->has_failed) {
+            fprintf(stderr, "arm %d: ", number);
+            die("a handshake failed at the client");
+            arm->has_failed = true;
+        }
+        ERR_clear_error();
+    }
+    printf("%d %d %lld %lld %lld\n", number, sample.ok, (long long)sample.total_ns,
+           (long long)sample.client_ns, (long long)sample.server_ns);
+    return true;
+}
+
+static void sleep_until(int64_t at_ns)
+{
+    const struct timespec at = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
+/* "ROUNDS PERIOD_US ARM..." */
+static bool obey(struct arm *arms, int arm_count, char *line)
+{
+    const long rounds = strtol(line, &line, DECIMAL);
+    const int64_t period_ns = (int64_t)strtol(line, &line, DECIMAL) * US;
+    const int64_t start_ns = monotonic_ns();
+    int chosen[ARMS_MAX], count = 0;
+
+    while (*line == ' ' && count < ARMS_MAX) {
+        chosen[count] = (int)strtol(line, &line, DECIMAL);
+        if (chosen[count] < 0 || chosen[count] >= arm_count)
+            return false;
+        count++;
+    }
+    for (long round = 0; round < rounds; round++) {
+        sleep_until(start_ns + round * period_ns);
+        for (int i = 0; i < count; i++) {
+            const int number = chosen[(round + i) % count];
+
+            if (!one_handshake(&arms[number], number))
+                return false;
+        }
+    }
+    printf("end\n");
+    fflush(stdout);
+    return true;
+}
+
+static bool read_address(const char *text, struct sockaddr_in *address)
+{
+    char host[INET_ADDRSTRLEN] = "";
+    const char *colon = strrchr(text, ':');
+
+    if (colon == NULL || (size_t)(colon - text) >= sizeof(host))
+        return false;
+    memcpy(host, text, (size_t)(colon - text));
+    address->sin_family = AF_INET;
+    address->sin_port = htons((uint16_t)atoi(colon + 1));
+    return inet_pton(AF_INET, host, &address->sin_addr) == 1;
+}
+
+static bool new_arm(struct arm *arm, const char *ca, char **words)
+{
+    arm->end = (struct end){.method = TLS_client_method(), .ca = ca, .groups = words[3]};
+    arm->fresh = strcmp(words[0], "fresh") == 0;
+    arm->talk = strcmp(words[0], "http") == 0 ? TALK_HTTP : TALK_SAMPLE;
+    return read_address(words[1], &arm->address) &&
+           end_open(&arm->end, words[2], strcmp(words[0], "context") == 0);
+}
+
+static int run_client(int count, char **words)
+{
+    struct arm arms[ARMS_MAX] = {0};
+    char line[LINE_BYTES];
+    int arm_count = 0;
+
+    for (int i = 1; i + 3 < count && arm_count < ARMS_MAX; i += 4)
+        if (!new_arm(&arms[arm_count++], words[0], words + i))
+            return die(words[i + 1]);
+    while (fgets(line, sizeof(line), stdin) != NULL)
+        if (!obey(arms, arm_count, line))
+            return die(line);
+    return 0;
 }
 
 int main(int count, char **words)
 {
-    const char *what = count > 1 ? words[1] : "";
-    bool fresh = strncmp(what, "fresh-", strlen("fresh-")) == 0;
-
     signal(SIGPIPE, SIG_IGN);
-    if (fresh)
-        what += strlen("fresh-");
-    if (count == 5 && strcmp(what, "server") == 0)
-        return serve(words + 2, fresh);
-    if (count >= 8 && strcmp(what, "client") == 0)
-        return run_client(count - 2, words + 2, fresh);
-    fprintf(stderr, "usage: handshake [fresh-]server CNF CERT KEY\n"
-                    "       handshake [fresh-]client CA HANDSHAKES [NAME PORT CNF GROUP]...\n");
+    if (count == 8 && strcmp(words[1], "server") == 0)
+        return serve(words + 2);
+    if (count >= 7 && strcmp(words[1], "client") == 0)
+        return run_client(count - 2, words + 2);
+    fprintf(stderr, "usage: handshake server KIND WORKERS ADDRESS CNF CERT KEY\n"
+                    "       handshake client CA [KIND ADDRESS:PORT CNF GROUPS]...\n");
     return 2;
 }

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 from durable import set_store  # noqa: E402  (the path is set above)
 import harness  # noqa: E402
-import run  # noqa: E402
+from report.machine import machine  # noqa: E402
 
 PROGRAM = harness.BUILD / "bench" / "kme"
 CASES = (  # name, command of the load generator
@@ -140,13 +140,13 @@ def main():
                  for arm in ARMS}
         found = measure(pairs, options.rounds, options.slice_ms)
     if options.json:
-        print(json.dumps({"machine": run.machine(), "connections": options.connections,
+        print(json.dumps({"machine": machine(), "connections": options.connections,
                           "slices": found}, indent=2))
         return
     print(f"{options.rounds} slices of {options.slice_ms} ms each, {options.connections} kept "
           f"connections at each side, keys of 256 bits, window of {options.window_bits} bits, "
           f"SIMULATED quantum channel\n"
-          f"{run.machine()}\n")
+          f"{machine()}\n")
     print_table(found)
     print("\np50 and p99 are of a request, medians over the slices; cpu us is what both key "
           "servers used for one\nrequest, the simulated channel and the link included.")

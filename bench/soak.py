@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tests" / "system"))
 import etsi004  # noqa: E402  (the path is set above)
 import harness  # noqa: E402
 import kme_sites  # noqa: E402
-import run  # noqa: E402
+from report.machine import machine  # noqa: E402
 
 SERVERS = ("kme-a", "kme-b")
 PEERS = {"alice": "bob", "bob": "alice"}
@@ -304,7 +304,7 @@ def main():
     options = parser.parse_args()
     samples = []
     print(f"{options.minutes:g} minutes, {options.rate:g} acts/s, seed {options.seed}, "
-          f"SIMULATED quantum channel\n{run.machine()}\n", flush=True)
+          f"SIMULATED quantum channel\n{machine()}\n", flush=True)
     with kme_sites.Sites(limits=LIMITS, link=LINK, up=False, durable=SERVERS) as sites:
         try:
             start(sites)

@@ -25,10 +25,12 @@ def enter():
     """Once a process; says on stderr when the machine's own loopback had to do."""
     global _entered
     if _entered is None:
-        _entered = _unshare() or _take_turns()
+        _entered = unshare() or _take_turns()
 
 
-def _unshare():
+def unshare():
+    """Moves the calling thread (a process that has but one: the process) and what it starts from
+    now on into a network namespace of its own, with its loopback up; None where that is refused."""
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.getuid(), os.getgid()
     if libc.unshare(CLONE_NEWNET) != 0:

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bare ClientHellos against web servers: what they spend at the key servers, and what becomes of a
+legitimate client meanwhile."""
+import collections
+import contextlib
+import re
+import subprocess
+import time
+
+import harness
+import own_net
+from hung_kme import edit
+from recipe import Recipe
+from report import labs
+from report.model import Claim, Section, Table
+from report.tls import Arm, Client
+from web_servers import SERVER_PORT, children, lab_env
+
+PROGRAM = harness.BUILD / "bench" / "hellos"
+AT_ONCE, FLOOD_AT_ONCE = 16, 256
+KEYS_PER_S, BURST = 100, 100  # of each process
+LEGITIMATE, SUCCESSES = 100, 95
+PERIOD_S = 0.02  # of the legitimate client
+GROUPS = "qkd_x25519mlkem768:qkd_x25519"
+TIMEOUT_MS = 250
+
+WebServer = collections.namedtuple("WebServer", "name program block processes config setting")
+SERVERS = (
+    WebServer("nginx, 2 workers", "nginx", "server", 2, "nginx.conf",
+              (r"^( *)ssl_ecdh_curve .*;", rf"\1ssl_ecdh_curve {GROUPS};")),
+    WebServer("Apache event, 2 children", "apache", "event", 2, "server.conf",
+              (r"^SSLOpenSSLConfCmd Groups .*$", f"SSLOpenSSLConfCmd Groups {GROUPS}")),
+)
+# what the attacker's IDs are, way of the legitimate client, whether hellos wait for answers
+ATTACKS = (("random", "014 client", "closed loop"), ("zero", "014 client", "closed loop"),
+           ("zero", "014 server", "closed loop"), ("random", "014 client", "open loop"))
+HEAD = ("server", "IDs", "loop", "legitimate client", "hellos", "seconds", "hellos/s",
+        "keys and look-ups spent", "bound", "legitimate handshakes", "completed")
+
+
+def _adapt(recipe, kind):
+    """Bounds on what each process spends, and as many processes as `kind` says."""
+    edit(recipe, kind.config, *kind.setting)
+    edit(recipe, "lab/bob/openssl.cnf", r"^timeout-ms = .*$",
+         f"timeout-ms = {TIMEOUT_MS}\nmax-keys-per-second = {KEYS_PER_S}\n"
+         f"max-keys-burst = {BURST}")
+    if kind.program == "nginx":
+        edit(recipe, kind.config, r"^worker_processes .*;",
+             f"worker_processes {kind.processes};")
+    else:
+        path = recipe.dir / "event.conf"
+        text = re.sub(r"^(StartServers|ServerLimit|MinSpareThreads|MaxSpareThreads|ThreadsPerChild|"
+                      r"MaxRequestWorkers|ThreadLimit) .*\n", "",
+                      path.read_text(encoding="utf-8"), flags=re.M)
+        path.write_text(text + f"StartServers {kind.processes}\nServerLimit {kind.processes}\n"
+                        "ThreadsPerChild 64\nMaxRequestWorkers 128\nMinSpareThreads 128\n"
+                        "MaxSpareThreads 128\n", encoding="utf-8")
+
+
+def _spent(env):
+    """Keys delivered to bob and requests of his that gave none, so far."""
+    admin = env["KME_B_ADMIN"]
+    keys = harness.metric(admin, "qkd_kme_keys_delivered_total", sae="bob")
+    refused = 0
+    with contextlib.suppress(harness.HarnessError):
+        calls = sum(harness.metric(admin, "qkd_kme_requests_total", method=method)
+                    for method in ("enc_keys", "dec_keys"))
+        good = sum(harness.metric(admin, "qkd_kme_requests_total", method=method, outcome="ok")
+                   for method in ("enc_keys", "dec_keys"))
+        refused = calls - good
+    return int(keys + refused)
+
+
+def _legitimate_arm(recipe, way):
+    path = recipe.lab / "alice" / "openssl.cnf"
+    text = re.sub(r"^initiator = .*$", f"initiator = {way.split()[1]}",
+                  path.read_text(encoding="utf-8"), flags=re.M)
+    conf = recipe.dir / "run" / f"{way.replace(' ', '-')}.cnf"
+    conf.write_text(text, encoding="utf-8")
+    return Arm("http", f"127.0.0.1:{SERVER_PORT}", str(conf), labs.QKD)
+
+
+def _attack(recipe, ids, way, loop, scale):
+    """The figures of one attack."""
+    rate = scale.flood_rate_per_s if loop == "open loop" else 0
+    command = [PROGRAM, "127.0.0.1", str(SERVER_PORT), str(scale.hellos),
+               str(FLOOD_AT_ONCE if rate else AT_ONCE), str(rate), str(scale.hellos_limit_ms), ids]
+    env = lab_env(recipe)
+    with Client(str(recipe.lab / "pki" / "ca.pem"), {"it": _legitimate_arm(recipe, way)}) as client:
+        time.sleep(1 + BURST / KEYS_PER_S)  # the burst is there again
+        before, start = _spent(env), time.monotonic()
+        with subprocess.Popen(command, env=harness.OPENSSL35.env("/dev/null"),
+                              stdout=subprocess.PIPE, text=True) as attacker:
+            begun = good = 0
+            while attacker.poll() is None and begun < LEGITIMATE:
+                begun += 1
+                good += client.run(["it"], 1, may_fail=True)["it"][0].ok
+                time.sleep(PERIOD_S)
+            sent, *_, milliseconds = map(int, attacker.stdout.read().split())
+        reason = client.errors()
+    return {"sent": sent, "seconds": milliseconds / 1e3, "spent": _spent(env) - before - good,
+            "lasted_s": time.monotonic() - start, "begun": begun, "good": good,
+            "good_of_100": good / begun * 100, "reason": reason}
+
+
+def bound_of(kind, one):
+    """What the processes may have spent in that time: rate times time, and the burst of each."""
+    return int(kind.processes * (KEYS_PER_S * one["lasted_s"] + BURST))
+
+
+def _measure(kind, scale):
+    """[(attack, figures)]"""
+    with Recipe(kind.program, rate_bps=labs.RATE_BPS) as recipe:
+        _adapt(recipe, kind)
+        process = recipe.start(kind.block, ready=SERVER_PORT)
+        found = [(attack, _attack(recipe, *attack, scale)) for attack in ATTACKS]
+        if process.poll() is not None:
+            raise harness.HarnessError(f"{kind.name} ended:\n{recipe.logs()[-2000:]}")
+    return found
+
+
+def _claims(kind, found):
+    for (ids, way, loop), one in found:
+        arm = f"{kind.name}, {ids} IDs, {loop}, beside {way}"
+        yield Claim(8, "keys and look-ups that bare ClientHellos spend", "at most",
+                    bound_of(kind, one), one["spent"], arm,
+                    f"the set bound; {one['sent']:,} ClientHellos, {one['lasted_s']:.1f} s, "
+                    f"{one['begun']} legitimate handshakes")
+        yield Claim(8, "handshakes of 100 that a legitimate client completes meanwhile",
+                    "at least", SUCCESSES, one["good_of_100"], arm,
+                    f"the {one['begun']} that it began")
+
+
+def measure(scale):
+    own_net.enter()
+    section = Section("An attacker who sends bare ClientHellos")
+    rows = []
+    for kind in SERVERS:
+        found = _measure(kind, scale)
+        section.claims += _claims(kind, found)
+        for (ids, way, loop), one in found:
+            rows.append((kind.name, ids, loop, way, one["sent"], one["seconds"],
+                         one["sent"] / one["seconds"], one["spent"], bound_of(kind, one),
+                         one["begun"], one["good"]))
+            section.figures[f"{kind.name}, {ids}, {loop}, {way}"] = one
+    section.parts = [
+        f"{scale.hellos:,} ClientHellos for qkd_x25519 with IDs that are zero (the server is to "
+        f"reserve a key) or random (it is to claim one), {AT_ONCE} connections at a time in a "
+        f"closed loop, or {scale.flood_rate_per_s:,} a second whatever becomes of them. No new "
+        f"ones after {scale.hellos_limit_ms / 1000:g} s. `max-keys-per-second = {KEYS_PER_S}`, "
+        f"`max-keys-burst = {BURST}` (both hold for each process), `timeout-ms = {TIMEOUT_MS}`. "
+        f"A legitimate client makes up to {LEGITIMATE} handshakes, one every {PERIOD_S * 1000:g} "
+        "ms, as long as the attack goes on. Spent, as the server's key server counts it, are "
+        "keys that it delivered and requests that got none, without those of legitimate handshakes "
+        "that succeeded; the bound is `max-keys-per-second` × time + `max-keys-burst`, for each "
+        "process.",
+        Table(HEAD, rows)]
+    return [section]
