@@ -49,9 +49,13 @@ class Site:
         address = stack.enter_context(server(self.lab, labs.conf(
             self.lab, "bob", way, groups=labs.QKD, **settings["bob"])))
         conf = labs.conf(self.lab, "alice", way, **settings["alice"])
+        # The client of the plain failure does what that of the other one does before it fails.
+        plain = Arm("kept", address, conf, labs.INNER)
+        if loser == "bob":
+            plain = Arm("kept", stack.enter_context(server(self.lab, labs.conf(
+                self.lab, "bob", way, groups=labs.INNER))), conf, labs.QKD)
         self.client = stack.enter_context(Client(self.lab.ca, {
-            QKD: Arm("kept", address, conf, labs.QKD),
-            PLAIN: Arm("kept", address, conf, labs.INNER)}))
+            QKD: Arm("kept", address, conf, labs.QKD), PLAIN: plain}))
 
     def one(self):
         """A Sample of a handshake that may fail."""
@@ -179,8 +183,10 @@ def measure_alone(scale):
         f"{scale.outages} outages in each row, `timeout-ms = {TIMEOUT_MS}`. Black hole: what is "
         "connected falls silent, and connecting neither succeeds nor fails. SIGSTOP: the key "
         "server's process stands still. The first failure is the longest of the first ones; then "
-        f"{UNTIL_OPEN} more, and after those pairs of a handshake with QKD and one whose client "
-        "and server have no group in common, in turn. Probes are among them.",
+        f"{UNTIL_OPEN} more, and after those pairs of a handshake with QKD and one whose client and "
+        "server have no group in common, in turn. Where the server's key server is silent both "
+        "clients offer the QKD group, and reserve a key for it in the client-initiated flow. Probes "
+        "are among them.",
         Table(HEAD, [(where, how, one["first_ms"], one["first_ms"] / TIMEOUT_MS, one["p50_us"],
                       one["plain_p50_us"], one["ratio_p50"], one["ratio_paired"], one["back_ms"])
                      for where, how, one in found])]
