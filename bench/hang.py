@@ -19,7 +19,7 @@ from recipe import Recipe  # noqa: E402
 from web_servers import SERVER_PORT, load_command  # noqa: E402
 
 PAUSE_S = 0.01
-HANDSHAKES = 8  # of each client
+HANDSHAKES = 24  # of each client; most fail at once, when the key server is left out
 # (timeout-ms, workers, clients that make handshakes at the same time); 0 clients: nothing hangs
 ARMS = ((1000, 1, 0), (250, 1, 1), (250, 1, 4), (250, 4, 1), (250, 4, 4),
         (1000, 1, 1), (1000, 1, 4), (1000, 4, 1), (1000, 4, 4))

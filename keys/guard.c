@@ -111,18 +111,17 @@ void guard_free(struct guard *guard)
 
 int64_t guard_turn(struct guard *guard, enum guard_use use, int64_t now_ns, int64_t max_wait_ns)
 {
-    int64_t wait_ns, waste_wait_ns;
+    int64_t wait_ns;
 
     own(guard);
     wait_ns = bucket_turn(&guard->turns, now_ns, max_wait_ns);
     if (wait_ns < 0 || use != GUARD_RESERVE || atomic_load(&guard->wasted) < GUARD_WASTE_MAX)
         return wait_ns;
-    waste_wait_ns = bucket_turn(&guard->waste, now_ns, max_wait_ns);
-    if (waste_wait_ns < 0) {
-        bucket_give_back(&guard->turns);
-        return -1;
-    }
-    return later(wait_ns, waste_wait_ns);
+    /* Nobody waits to waste one more. */
+    if (bucket_turn(&guard->waste, now_ns, 0) == 0)
+        return wait_ns;
+    bucket_give_back(&guard->turns);
+    return -1;
 }
 
 void guard_good(struct guard *guard, enum guard_use use)

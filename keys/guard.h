@@ -30,7 +30,8 @@ void guard_free(struct guard *guard);
 
 /* A turn for one reservation or look-up: how long to wait for it in ns, 0 for not at all. -1 when
  * that would be more than max_wait_ns: nothing is taken and the caller refuses. `burst` turns are
- * there at once, then one each 1/per_second, in the order of asking. */
+ * there at once, then one each 1/per_second, in the order of asking. After too many reservations
+ * that led nowhere the next ones are refused without waiting. */
 int64_t guard_turn(struct guard *guard, enum guard_use use, int64_t now_ns, int64_t max_wait_ns);
 
 /* It led to a key that was used: the turn is given back, once for each turn. */

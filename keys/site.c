@@ -155,16 +155,25 @@ static void bare_failure(const struct member *member, const struct status *failu
                 failure->text + (strncmp(failure->text, named.text, length) == 0 ? length : 0));
 }
 
-/* Only a key server that keeps its callers waiting is left out. Another one's refusal costs
- * nothing, and the next caller may be in luck. */
-static void note(struct member *member, const struct status *outcome, bool proves)
+static void note_failure(struct member *member, const struct status *failure)
 {
     struct status bare = STATUS_INIT;
 
+    bare_failure(member, failure, &bare);
+    breaker_failed(member->breaker, &bare, monotonic_ns());
+}
+
+/* Only a key server that keeps its callers waiting is left out. Another one's refusal costs
+ * nothing, and the next caller may be in luck. */
+static void note(struct member *member, const struct status *outcome, bool has_waited, bool proves)
+{
     switch (outcome->outcome) {
     case OUTCOME_TIMEOUT:
-        bare_failure(member, outcome, &bare);
-        breaker_failed(member->breaker, &bare, monotonic_ns());
+    case OUTCOME_KME:
+        if (has_waited)
+            note_failure(member, outcome);
+        else
+            breaker_good(member->breaker);
         break;
     case OUTCOME_OK:
         if (proves)
@@ -174,7 +183,6 @@ static void note(struct member *member, const struct status *outcome, bool prove
         break;
     case OUTCOME_PEER:
     case OUTCOME_EXHAUSTED:
-    case OUTCOME_KME:
         breaker_good(member->breaker);
         break;
     default:
@@ -283,7 +291,7 @@ static void conclude(struct site *site, struct member *member, const struct adva
         breaker_probe_ended(member->breaker, failure->outcome == OUTCOME_OK, monotonic_ns());
         return;
     }
-    note(member, failure, true);
+    note(member, failure, failure->outcome == OUTCOME_TIMEOUT, true);
     advance->over(advance->argument, number, failure);
 }
 
@@ -374,6 +382,20 @@ static bool is_ours(const struct status *failure)
            failure->outcome == OUTCOME_INPUT;
 }
 
+/* Asks one key server within its part of the time, and notes how that went. */
+static bool ask_member(struct site *site, struct member *member, const struct question *question,
+                       const struct deadline *part, struct status *failure)
+{
+    int64_t part_ms = deadline_left_ms(part), most_ms = part_ms - part_ms / 4;
+    bool ok = question->ask(site->ops, member->state, question->argument, part, failure);
+
+    /* An answer may say "timeout" at once; and of two addresses of a name one may hang. */
+    note(member, failure, deadline_left_ms(part) < most_ms, question->proves);
+    if (!ok || question->proves)
+        tell(site, member, failure);
+    return ok;
+}
+
 bool site_ask(struct site *site, const struct question *question, const struct deadline *deadline,
               size_t *member, struct status *status)
 {
@@ -384,21 +406,13 @@ bool site_ask(struct site *site, const struct question *question, const struct d
     for (size_t i = 0; i < site->count; i++) {
         struct status failure = STATUS_INIT;
         struct deadline part;
-        bool ok;
 
         if (!healthy[i])
             continue;
-        /* Each gets an equal part of what is left, so that one which hangs leaves time for others.
-         */
+        /* An equal part of what is left: one that hangs leaves time for the others. */
         part = left == 1 ? *deadline : deadline_in_ms(deadline_left_ms(deadline) / (int)left);
         left--;
-        ok = question->ask(site->ops, site->members[i].state, question->argument, &part, &failure);
-        /* An answer that says "timeout" is one all the same. */
-        if (failure.outcome != OUTCOME_TIMEOUT || deadline_passed(&part))
-            note(&site->members[i], &failure, question->proves);
-        if (!ok || question->proves)
-            tell(site, &site->members[i], &failure);
-        if (ok) {
+        if (ask_member(site, &site->members[i], question, &part, &failure)) {
             *member = i;
             return true;
         }

@@ -14,7 +14,15 @@
 enum { FAKE_KMES = 3 };
 
 /* How a key server answers a question, and how its conversations go on. */
-enum manner { ANSWERS, REFUSES_PEER, REFUSES_EXHAUSTED, REFUSES, HANGS, MISCONFIGURED };
+enum manner {
+    ANSWERS,
+    REFUSES_PEER,
+    REFUSES_EXHAUSTED,
+    REFUSES,
+    REFUSES_LATE,
+    HANGS,
+    MISCONFIGURED
+};
 
 struct fake_kme {
     enum manner manner;
@@ -58,6 +66,9 @@ static inline bool fake_answer(struct fake_kme *kme, const struct deadline *dead
         return status_fail(status, OUTCOME_EXHAUSTED, "KME %d: empty", (int)(kme - fakes));
     case REFUSES:
         return status_fail(status, OUTCOME_KME, "KME %d: no", (int)(kme - fakes));
+    case REFUSES_LATE: /* as when one of two addresses hangs and the other is closed */
+        poll(NULL, 0, deadline_left_ms(deadline) / 2);
+        return status_fail(status, OUTCOME_KME, "KME %d: refused", (int)(kme - fakes));
     case MISCONFIGURED:
         return status_fail(status, OUTCOME_CONFIG, "cert: wrong");
     case HANGS:

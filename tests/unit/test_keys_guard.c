@@ -123,10 +123,11 @@ static void too_much_waste_slows_reservations_until_one_is_used(void **state)
     waste(guard, GUARD_WASTE_MAX);
     assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW, 0), 0);
     assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW, 0), -1);
-    assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW, pause), pause);
+    assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW, pause), -1); /* nobody waits */
+    assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW + pause, 0), 0);
     assert_int_equal(guard_turn(guard, GUARD_CLAIM, NOW, 0), 0);
     guard_good(guard, GUARD_CLAIM); /* says nothing about reservations */
-    assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW, 0), -1);
+    assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW + pause, 0), -1);
     guard_good(guard, GUARD_RESERVE);
     waste(guard, GUARD_WASTE_MAX - 1);
     assert_int_equal(guard_turn(guard, GUARD_RESERVE, NOW, 0), 0);

@@ -178,6 +178,20 @@ static void a_lonely_one_is_left_out_after_the_second_time(void **state)
     close_scene(&scene);
 }
 
+static void one_that_takes_long_to_refuse_is_left_out_too(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    open_scene(&scene, 1);
+    fakes[0].manner = REFUSES_LATE;
+    for (int i = 0; i < 10; i++)
+        assert_false(ask(&scene));
+    assert_int_equal(fakes[0].asked, 2);
+    assert_contains(scene.status.text, "it failed 2 times");
+    close_scene(&scene);
+}
+
 static void a_refusal_between_two_hangs_starts_the_count_anew(void **state)
 {
     struct scene scene;
@@ -297,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_mistake_of_ours_is_not_taken_to_the_next_one),
         cmocka_unit_test(one_that_hangs_leaves_time_for_the_next_and_is_left_out_then),
         cmocka_unit_test(a_lonely_one_is_left_out_after_the_second_time),
+        cmocka_unit_test(one_that_takes_long_to_refuse_is_left_out_too),
         cmocka_unit_test(a_refusal_between_two_hangs_starts_the_count_anew),
         cmocka_unit_test(a_probe_that_nobody_waits_for_brings_it_back),
         cmocka_unit_test(reservations_are_asked_for_once_and_time_out),
