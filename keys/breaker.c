@@ -198,6 +198,14 @@ enum breaker_answer breaker_ask(struct breaker *breaker, int64_t now_ns)
     return own(breaker) ? change(breaker, ASKED, now_ns) : BREAKER_CLOSED;
 }
 
+bool breaker_is_open(const struct breaker *breaker, int64_t now_ns)
+{
+    struct health health = unpack(atomic_load(&breaker->health));
+
+    return process_owner_is_us(&breaker->owner) && health.failures >= breaker->threshold &&
+           now_ns / NS_PER_MS < health.at_ms;
+}
+
 void breaker_good(struct breaker *breaker)
 {
     if (!own(breaker) || atomic_load(&breaker->health) == 0)

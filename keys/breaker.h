@@ -41,6 +41,9 @@ enum breaker_answer {
  * failure, one of which follows all asking within BREAKER_LOST_MS. */
 enum breaker_answer breaker_ask(struct breaker *breaker, int64_t now_ns);
 
+/* Whether breaker_ask would answer BREAKER_OPEN; changes nothing. */
+bool breaker_is_open(const struct breaker *breaker, int64_t now_ns);
+
 /* It answered: closed, failures are forgotten. */
 void breaker_good(struct breaker *breaker);
 

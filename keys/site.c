@@ -350,6 +350,27 @@ static void add_failure(struct status *all, const struct status *one)
                 before.text, one->text);
 }
 
+static void add_refusal(const struct member *member, struct status *all)
+{
+    struct status refusal = STATUS_INIT;
+
+    breaker_refuse(member->breaker, monotonic_ns(), &refusal);
+    endpoint_blame(member->endpoint, &refusal);
+    add_failure(all, &refusal);
+}
+
+bool site_is_open(const struct site *site, struct status *status)
+{
+    struct status refusals = STATUS_INIT;
+
+    for (size_t i = 0; i < site->count; i++)
+        if (!breaker_is_open(site->members[i].breaker, monotonic_ns()))
+            return true;
+    for (size_t i = 0; i < site->count; i++)
+        add_refusal(&site->members[i], &refusals);
+    return status_fail(status, refusals.outcome, "%s", refusals.text);
+}
+
 /* Which key servers may be asked; the others' reasons go into *status. A probe begins where it is
  * time for one. */
 static size_t find_healthy(struct site *site, bool healthy[static KME_LIST_MAX],
@@ -360,17 +381,13 @@ static size_t find_healthy(struct site *site, bool healthy[static KME_LIST_MAX],
     for (size_t i = 0; i < site->count; i++) {
         struct member *member = &site->members[i];
         enum breaker_answer answer = breaker_ask(member->breaker, monotonic_ns());
-        struct status refusal = STATUS_INIT;
 
         healthy[i] = answer == BREAKER_CLOSED;
         count += healthy[i];
         if (answer == BREAKER_PROBE)
             begin(site, member, 0);
-        if (!healthy[i]) {
-            breaker_refuse(member->breaker, monotonic_ns(), &refusal);
-            endpoint_blame(member->endpoint, &refusal);
-            add_failure(status, &refusal);
-        }
+        if (!healthy[i])
+            add_refusal(member, status);
     }
     return count;
 }

@@ -36,6 +36,10 @@ struct question {
 bool site_ask(struct site *site, const struct question *question, const struct deadline *deadline,
               size_t *member, struct status *status);
 
+/* False, and *status as from site_ask, when that would ask nobody: all key servers are left out,
+ * and it is time for no probe. */
+bool site_is_open(const struct site *site, struct status *status);
+
 /* The state of one key server, for what only this one can do, and its URL. */
 void *site_state(const struct site *site, size_t member);
 const char *site_url(const struct site *site, size_t member);

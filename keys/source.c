@@ -102,6 +102,11 @@ bool source_turn(struct source *source, enum guard_use use, const struct deadlin
     return true;
 }
 
+bool source_is_open(struct source *source, struct status *status)
+{
+    return stock_look(source->stock) || site_is_open(source->site, status);
+}
+
 static bool ask_prepare(const struct source_ops *ops, void *state, void *argument,
                         const struct deadline *deadline, struct status *status)
 {

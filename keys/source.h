@@ -35,6 +35,10 @@ enum key_ref_kind source_ref_kind(const struct source *source);
 bool source_turn(struct source *source, enum guard_use use, const struct deadline *deadline,
                  struct status *status);
 
+/* False when every key server is left out because it kept callers waiting, which is known without
+ * asking anyone; goes on with the probes under way. Before work that would be in vain. */
+bool source_is_open(struct source *source, struct status *status);
+
 /* Makes sure, at no cost in keys, that a key server can be reached or is not needed: whoever calls
  * this first can tell trouble of ours from a peer's bad reference. */
 bool source_prepare(struct source *source, enum guard_use use, const struct deadline *deadline,

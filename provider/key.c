@@ -85,6 +85,13 @@ bool key_generate(struct key *key, struct status *status)
     return ok;
 }
 
+bool key_may_receive(const struct key *key, struct status *status)
+{
+    struct source *source = key->context->source;
+
+    return source == NULL || source_is_open(source, status);
+}
+
 bool key_set_share(struct key *key, const uint8_t *share, size_t length, struct status *status)
 {
     struct key_id key_id;

@@ -39,6 +39,10 @@ void key_free(struct key *key);
  * a reservation at the key server. The only place that generation may reach a key server. */
 bool key_generate(struct key *key, struct status *status);
 
+/* Whether it makes sense to decode a peer's share: not while all key servers are left out. Local;
+ * asks nobody. A mistake in the settings shows when the key is used. */
+bool key_may_receive(const struct key *key, struct status *status);
+
 /* Makes an empty key the public one of these octets. Local and cheap; asks no key server. */
 bool key_set_share(struct key *key, const uint8_t *share, size_t length, struct status *status);
 

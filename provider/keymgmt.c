@@ -323,10 +323,11 @@ static void *keymgmt_gen(void *vgeneration, OSSL_CALLBACK *callback, void *argum
 
     (void)callback;
     (void)argument;
+    if (key == NULL)
+        return NULL;
     /* A TLS server asks for the parameters alone, to receive a share into them. */
-    if (key == NULL || (generation->selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0)
-        return key;
-    if (key_generate(key, &status))
+    if ((generation->selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0 ? key_may_receive(key, &status)
+                                                                   : key_generate(key, &status))
         return key;
     CONTEXT_RAISE(key->context, key->group, &status);
     key_free(key);

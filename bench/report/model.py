@@ -76,7 +76,7 @@ class Scale:
 
 
 FULL = Scale(handshakes=1000, fresh=300, slow=20, paced=200, far=150, slices=10,
-             slice_handshakes=50, counted=1000, outages=3, failing=200, hellos=10000,
+             slice_handshakes=50, counted=1000, outages=8, failing=200, hellos=10000,
              hellos_limit_ms=25000, streams=3000, flood_rate_per_s=1000)
 QUICK = Scale(handshakes=20, fresh=5, slow=2, paced=10, far=5, slices=2, slice_handshakes=5,
               counted=40, outages=1, failing=10, hellos=200, hellos_limit_ms=2000, streams=100,

@@ -17,7 +17,10 @@ TIMEOUT_TWO_MS = 1000
 FIRST_BOUND, PLAIN_BOUND, BACK_BOUND_MS = 1.1, 1.05, 2000
 BEFORE, UNTIL_OPEN = 20, 10
 FAILING_LIMIT_S, BACK_LIMIT_S, FIRST_LIMIT = 8, 10, 200
-AT_ONCE = 10
+AT_ONCE = 6
+# A client whose reservations lead nowhere is refused more of them after the hundredth, and the one
+# of the plain failures never succeeds.
+PAIRS_MAX = 96
 PAUSE_S = 0.02
 QKD, PLAIN = "QKD", "no common group"
 CASES = (  # where it happens, way of the key, who loses the key server
@@ -56,6 +59,10 @@ class Site:
                 self.lab, "bob", way, groups=labs.INNER))), conf, labs.QKD)
         self.client = stack.enter_context(Client(self.lab.ca, {
             QKD: Arm("kept", address, conf, labs.QKD), PLAIN: plain}))
+
+        self.ways = {
+            "black hole": (self.relays[0].swallow, self.relays[0].carry),
+            "SIGSTOP": (lambda: self.lab.pause(self.kme), lambda: self.lab.resume(self.kme))}
 
     def one(self):
         """A Sample of a handshake that may fail."""
@@ -99,7 +106,7 @@ def _outage(site, cut, restore, scale):
         first_ms = _first_failure(site)
         for _ in range(UNTIL_OPEN):
             site.one()
-        failing = _failing(site, scale.failing)
+        failing = _failing(site, min(scale.failing, PAIRS_MAX // scale.outages))
     finally:
         restore()
     return {"first_ms": first_ms, "back_ms": _time_until_back(site), "failing": failing}
@@ -117,12 +124,10 @@ def _alone(scale):
     """[(case, how, figures)]"""
     found = []
     for where, way, loser in CASES:
-        with contextlib.ExitStack() as stack:
-            site = Site(stack, way, loser)
-            for how, cut, restore in (
-                    ("black hole", site.relays[0].swallow, site.relays[0].carry),
-                    ("SIGSTOP", lambda site=site: site.lab.pause(site.kme),
-                     lambda site=site: site.lab.resume(site.kme))):
+        for how in ("black hole", "SIGSTOP"):
+            with contextlib.ExitStack() as stack:
+                site = Site(stack, way, loser)
+                cut, restore = site.ways[how]
                 found.append((where, how, _summary([_outage(site, cut, restore, scale)
                                                     for _ in range(scale.outages)])))
     return found
