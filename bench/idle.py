@@ -3,7 +3,8 @@
 """What a provider that is loaded, but whose groups are not used, costs a TLS 1.3 handshake: paired
 handshakes over loopback between two processes, with and without it at both ends.
 
-"kept" makes one SSL_CTX at the start, "context" one for each connection at both ends, as curl does.
+"kept" makes one SSL_CTX at the start, "client" one for each connection of the client, as curl does,
+"both" at both ends, which no server does.
 All arms of a kind take their turn in each round. The figure to quote is the median of the ratios
 within one round, beside that of the control: two arms without the provider, which shows how far this
 machine can be trusted. No key server runs: nobody may ask one. Exit code 1 when a ratio is above the
@@ -23,6 +24,8 @@ GROUPS = ("X25519MLKEM768", "X25519")
 SAES = ("alice", "bob")
 BOUND = 1.02
 WARM_UP = 25
+# Of a row: how the server and the client go about their SSL_CTX.
+KINDS = {"kept": ("kept", "kept"), "client": ("kept", "context"), "both": ("context", "context")}
 
 
 def conf_without(lab, name, groups):
@@ -50,9 +53,9 @@ def measure(lab, kind, handshakes):
     arms = {}
     with contextlib.ExitStack() as stack:
         for provider, (client, server) in confs(lab).items():
-            address = stack.enter_context(tls.server(lab, server, kind))
+            address = stack.enter_context(tls.server(lab, server, KINDS[kind][0]))
             for group in GROUPS:
-                arms[f"{group}/{provider}"] = tls.Arm(kind, address, client, group)
+                arms[f"{group}/{provider}"] = tls.Arm(KINDS[kind][1], address, client, group)
         with tls.Client(lab.ca, arms) as client:
             client.run(list(arms), WARM_UP)
             return {name: tls.totals(samples)
@@ -83,7 +86,7 @@ def main():
           f"{'RATIO p50':>11}{'PAIRED':>9}")
     above = False
     with harness.Lab(up=False) as lab:
-        for kind in ("kept", "context"):
+        for kind in KINDS:
             for row in rows(measure(lab, kind, options.handshakes), kind):
                 show(row)
                 above = above or row["provider"] == "loaded" and row["ratio_paired"] > BOUND

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Many threads of one process make handshakes under ThreadSanitizer, while first one key server
-dies and returns, then the other.
+dies and returns, then the other; and, with keys that were reserved ahead, while both are there.
 
 Both ends are in the process, each with a library context of its own. The last row is the same with
 a data race put into the provider (tests/tools/racy_pool.c), which must be reported: else the rows
@@ -11,6 +11,7 @@ twice. For the build of `make thread-test`: QKD_BUILD_DIR names it.
 """
 import argparse
 import collections
+import itertools
 import os
 import pathlib
 import sys
@@ -24,6 +25,7 @@ from harness import BUILD, Lab  # noqa: E402
 
 RACY = BUILD / "tests" / "racy" / "qkd.so"
 RACY_HANDSHAKES = 400
+POOL = 32
 RACE = "__wrap_connection_pool_take"
 LIMIT_S = 3600
 HEAD = ("keys", "threads", "completed", "failed: kme-a away", "kme-b away", "otherwise",
@@ -35,13 +37,13 @@ def show(row):
     print("  ".join(f"{cell!s:>{width}}" for cell, width in zip(row, WIDTHS)), flush=True)
 
 
-def measure(name, threads, api, initiator, handshakes, module=None):
+def measure(name, threads, api, initiator, handshakes, away=("kme-a", "kme-b"), **settings):
     """The figures of one row, which is printed."""
     with Lab(rate_bps=thread_load.RATE_BPS) as lab:
-        figures = thread_load.measure(lab, api, initiator, handshakes, threads, LIMIT_S,
-                                      module=module)
-    show((name, threads, len(figures.completed()),
-          *(len(figures.failed_while(absence)) for absence in figures.absences),
+        figures = thread_load.measure(lab, api, initiator, handshakes, threads, LIMIT_S, away=away,
+                                      **settings)
+    failed = [len(figures.failed_while(absence)) for absence in figures.absences]
+    show((name, threads, len(figures.completed()), *(failed or ("not away", "not away")),
           len(figures.failed_otherwise()), figures.ids_twice(), len(figures.reports())))
     return figures
 
@@ -66,14 +68,17 @@ def main():
         sys.exit(f"{RACY} is missing: build with scripts/build.sh build/tsan thread")
     wrong = []
     show(HEAD)
-    for api, initiator in thread_load.WAYS:
-        name = f"{api} {initiator}"
-        figures = measure(name, options.threads, api, initiator, options.handshakes)
+    # With keys at hand nobody dies: what is in a pool dies with a key server, and fails later.
+    rows = [("", {}), (", pool", {"pool": POOL, "away": ()})]
+    for (more, settings), (api, initiator) in itertools.product(rows, thread_load.WAYS):
+        name = f"{api} {initiator}{more}"
+        figures = measure(name, options.threads, api, initiator, options.handshakes, **settings)
         show_reasons(figures)
         wrong += [f"{name}: {what}" for what in figures.wrong()]
         if figures.reports():
             print(figures.stderr, file=sys.stderr)
-    racy = measure("014 client, racy", options.threads, "014", "client", RACY_HANDSHAKES, RACY)
+    racy = measure("014 client, racy", options.threads, "014", "client", RACY_HANDSHAKES,
+                   module=RACY)
     if RACE not in racy.stderr:
         wrong.append("the data race that was put in was not reported")
     print("\n".join(["", *wrong]) if wrong else "\nnothing wrong")

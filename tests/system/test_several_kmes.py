@@ -6,7 +6,8 @@ import time
 import unittest
 
 from fake_kme import FakeKme, black_hole, good_with_status
-from harness import (Lab, Server, free_ports, handshake_keys, run_client, wait_until)
+from harness import (OPENSSL35, SYSTEM_OPENSSL, Lab, Server, free_ports, handshake_keys, run_client,
+                     wait_until)
 from probe import Probe
 
 HUNG = "did not answer in time"
@@ -126,6 +127,32 @@ class Health(unittest.TestCase):
                 if back:
                     break
             self.assertTrue(back, "no key within 3 s of calls every 50 ms")
+
+    def check_server(self, initiator, openssl):
+        """What clients of a server are told whose key server hangs, and what its log says."""
+        group = "qkd_x25519"
+        conf = {"timeout_ms": 300, "groups": group}
+        with Lab() as lab, FakeKme(lab, Switch(False), cert="kme-b") as hung, \
+                Server(lab, conf=lab.conf_with("bob", kme=hung.url, **conf),
+                       openssl=openssl) as server:
+            for count in range(5):
+                seen = len(server.stderr())
+                client = run_client(lab, server.port, openssl=openssl,
+                                    conf=lab.conf_with("alice", initiator=initiator, groups=group))
+                self.assertFalse(client.connected, str(client))
+                wait_until(lambda: group in server.stderr()[seen:], "the server's reason")
+                said = server.stderr()[seen:]
+                self.assertEqual("the key server did not answer in time" in said, count < 2, said)
+                self.assertEqual(LEFT_OUT in said, count >= 2, said)
+                if count >= 2:
+                    self.assertIn("alert internal error", client.stderr)
+            self.assertLessEqual(sum(not path.endswith("/status") for _, path in hung.requests), 2)
+
+    def test_clients_of_a_server_whose_key_server_hangs_get_internal_error(self):
+        for openssl in (OPENSSL35, SYSTEM_OPENSSL):
+            for initiator in ("client", "server"):
+                with self.subTest(openssl=openssl.program, initiator=initiator):
+                    self.check_server(initiator, openssl)
 
     def test_another_takes_its_place_and_gives_it_back(self):
         switch = Switch(False)

@@ -25,6 +25,14 @@ class Threads(unittest.TestCase):
     def test_004(self):
         self.check("004", "client")
 
+    def test_threads_share_what_was_reserved_ahead(self):
+        for api, initiator in thread_load.WAYS:
+            with self.subTest(api=api, initiator=initiator), \
+                    Lab(rate_bps=thread_load.RATE_BPS) as lab:
+                figures = thread_load.measure(lab, api, initiator, HANDSHAKES, THREADS,
+                                              2 * LIMIT_S, away=(), pool=32)
+                self.assertEqual(figures.wrong(), [])
+
 
 if __name__ == "__main__":
     unittest.main()

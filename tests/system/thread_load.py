@@ -98,13 +98,11 @@ def _read(text):
 class Run:
     """The program while it runs, with what it has printed so far."""
 
-    def __init__(self, lab, api, initiator, handshakes, threads, module=None):
+    def __init__(self, lab, api, initiator, handshakes, threads, **settings):
         self._lab = lab
         self._files = {name: lab.temp / f"threads-{api}-{initiator}.{name}"
                        for name in ("out", "err", "log")}
-        settings = {"initiator": initiator, "timeout_ms": TIMEOUT_MS}
-        if module:
-            settings["module"] = module
+        settings = {"initiator": initiator, "timeout_ms": TIMEOUT_MS, **settings}
         confs = []
         for name, host014, host004 in (("alice", lab.kme_a_014, lab.kme_a_004),
                                        ("bob", lab.kme_b_014, lab.kme_b_004)):
@@ -171,9 +169,10 @@ class Run:
 
 
 def measure(lab, api, initiator, handshakes, threads, limit_s, away=("kme-a", "kme-b"),
-            module=None):
-    """The Figures of a run in which each key server of `away` dies and returns."""
-    with Run(lab, api, initiator, handshakes, threads, module) as run:
+            **settings):
+    """The Figures of a run in which each key server of `away` dies and returns. `settings` are
+    those of both ends. What is in a pool dies with a key server, and fails handshakes later."""
+    with Run(lab, api, initiator, handshakes, threads, **settings) as run:
         for i, server in enumerate(away):
             run.wait_for_completed(handshakes * (i + 1) // (len(away) + 1), limit_s)
             run.take_away(server)
