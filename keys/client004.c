@@ -43,8 +43,7 @@ void client004_free(struct client004 *client)
 bool client004_prepare(struct client004 *client, const struct deadline *deadline,
                        struct status *status)
 {
-    /* W2 has a connection for each call: there is nothing to keep. */
-    return client->dialect == DIALECT004_W2 ||
+    return !client004_keeps_connections(client) ||
            connection_pool_prepare(client->pool, deadline, status) ||
            endpoint_blame(client->endpoint, status);
 }
@@ -158,7 +157,7 @@ bool client004_call(struct client004 *client, struct call004 *calls, size_t coun
     for (size_t i = 0; i < count; i++)
         if (calls[i].kind == CALL004_GET_KEY)
             calls[i].answer.get_key->key = NULL;
-    ok = client->dialect == DIALECT004_W2
+    ok = !client004_keeps_connections(client)
              ? call_one_by_one(client, &argument, count, deadline, status)
              : call_together(client, &argument, count, repeatable, deadline, status);
     if (ok)
@@ -229,4 +228,9 @@ struct endpoint *client004_endpoint(const struct client004 *client)
 enum etsi004_profile client004_profile(const struct client004 *client)
 {
     return client->profile;
+}
+
+bool client004_keeps_connections(const struct client004 *client)
+{
+    return client->dialect != DIALECT004_W2;
 }

@@ -73,5 +73,6 @@ uint32_t client004_metadata_bytes(const struct client004 *client);
 struct connection_pool *client004_connections(struct client004 *client);
 struct endpoint *client004_endpoint(const struct client004 *client);
 enum etsi004_profile client004_profile(const struct client004 *client);
+bool client004_keeps_connections(const struct client004 *client); /* W2 has one for each call */
 
 #endif

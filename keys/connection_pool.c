@@ -115,8 +115,7 @@ static struct kept_connection *make(struct connection_pool *pool, make_fn *make_
     return kept;
 }
 
-void connection_pool_note_made(const struct connection_pool *pool,
-                               const struct kept_connection *kept)
+static void note_made(const struct connection_pool *pool, const struct kept_connection *kept)
 {
     const struct endpoint_address *address = endpoint_address(pool->endpoint);
 
@@ -132,17 +131,29 @@ struct kept_connection *connection_pool_open(struct connection_pool *pool,
     struct kept_connection *kept = make(pool, connection_open, deadline, status);
 
     if (kept != NULL)
-        connection_pool_note_made(pool, kept);
+        note_made(pool, kept);
     return kept;
 }
 
-struct kept_connection *connection_pool_begin(struct connection_pool *pool,
+struct kept_connection *connection_pool_begin(struct connection_pool *pool, bool fresh,
                                               const struct deadline *deadline,
                                               struct status *status)
 {
-    struct kept_connection *kept = connection_pool_take(pool);
+    struct kept_connection *kept = fresh ? NULL : connection_pool_take(pool);
 
     return kept != NULL ? kept : make(pool, connection_begin, deadline, status);
+}
+
+bool connection_pool_advance(const struct connection_pool *pool, struct kept_connection *kept,
+                             const struct deadline *deadline, struct status *status)
+{
+    bool was_made = connection_is_made(kept->connection);
+
+    if (!connection_advance(kept->connection, deadline, status))
+        return false;
+    if (!was_made)
+        note_made(pool, kept);
+    return true;
 }
 
 void connection_pool_put(struct connection_pool *pool, struct kept_connection *kept)

@@ -37,13 +37,14 @@ struct kept_connection *connection_pool_open(struct connection_pool *pool,
                                              const struct deadline *deadline,
                                              struct status *status);
 
-/* An idle one, or a new one that is being made, owned by the caller. Whoever advances it until it
- * is made says so, for the log. */
-struct kept_connection *connection_pool_begin(struct connection_pool *pool,
+/* An idle one unless `fresh`, or a new one that is being made, owned by the caller. */
+struct kept_connection *connection_pool_begin(struct connection_pool *pool, bool fresh,
                                               const struct deadline *deadline,
                                               struct status *status);
-void connection_pool_note_made(const struct connection_pool *pool,
-                               const struct kept_connection *kept);
+
+/* Goes on with the making of it, as connection_advance does. */
+bool connection_pool_advance(const struct connection_pool *pool, struct kept_connection *kept,
+                             const struct deadline *deadline, struct status *status);
 
 /* Gives one back that is fit for another request; takes ownership. Closes it when the pool
  * holds enough. */

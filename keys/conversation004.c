@@ -35,7 +35,8 @@ struct conversation004 *conversation004_begin(struct client004 *client,
     conversation->number =
         number < CONVERSATION004_STREAMS_MAX ? number : CONVERSATION004_STREAMS_MAX;
     conversation->phase = CONNECTING;
-    conversation->kept = connection_pool_begin(client004_connections(client), &deadline, status);
+    conversation->kept =
+        connection_pool_begin(client004_connections(client), number == 0, &deadline, status);
     if (conversation->kept == NULL) {
         OPENSSL_free(conversation);
         return NULL;
@@ -59,7 +60,8 @@ static bool send_opens(struct conversation004 *conversation, struct status *stat
                                status);
     buf_free(&requests);
     conversation->phase = ok && conversation->number > 0 ? OPENING : OVER;
-    conversation->clean = ok && conversation->number == 0;
+    conversation->clean =
+        ok && conversation->number == 0 && client004_keeps_connections(conversation->client);
     return ok;
 }
 
@@ -87,23 +89,12 @@ static bool take_answer(void *argument, size_t place, const struct etsi004_frame
     return true;
 }
 
-static bool finish_connecting(struct conversation004 *conversation, const struct deadline *deadline,
-                              struct status *status)
-{
-    bool was_made = connection_is_made(conversation->kept->connection);
-
-    if (!connection_advance(conversation->kept->connection, deadline, status))
-        return false;
-    if (!was_made)
-        connection_pool_note_made(client004_connections(conversation->client), conversation->kept);
-    return true;
-}
-
 static bool step(struct conversation004 *conversation, const struct deadline *deadline,
                  const struct listener *listener, struct status *status)
 {
     if (conversation->phase == CONNECTING)
-        return finish_connecting(conversation, deadline, status) &&
+        return connection_pool_advance(client004_connections(conversation->client),
+                                       conversation->kept, deadline, status) &&
                send_opens(conversation, status);
     if (!exchange004_read(conversation->kept, conversation->number, &conversation->taken,
                           take_answer, (void *)(uintptr_t)listener, deadline, status))
@@ -136,6 +127,11 @@ enum conversation_state conversation004_advance(struct conversation004 *conversa
         return CONVERSATION_DONE;
     status_fail(status, conversation->refusal.outcome, "%s", conversation->refusal.text);
     return CONVERSATION_FAILED;
+}
+
+uint64_t conversation004_progress(const struct conversation004 *conversation)
+{
+    return connection_progress(conversation->kept->connection);
 }
 
 void conversation004_end(struct conversation004 *conversation)

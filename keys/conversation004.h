@@ -28,6 +28,9 @@ enum conversation_state conversation004_advance(struct conversation004 *conversa
                                                 const struct deadline *deadline, opened_fn *opened,
                                                 void *argument, struct status *status);
 
+/* A number that grows whenever the key server was heard of. */
+uint64_t conversation004_progress(const struct conversation004 *conversation);
+
 /* Ends it wherever it is; streams whose answers were not read end with their TTL. */
 void conversation004_end(struct conversation004 *conversation);
 

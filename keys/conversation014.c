@@ -37,7 +37,8 @@ struct conversation014 *conversation014_begin(struct client014 *client, const ch
     conversation->size_bits = size_bits;
     conversation->phase = CONNECTING;
     http_response_init(&conversation->response, client014_answer_max_bytes(number));
-    conversation->kept = connection_pool_begin(client014_connections(client), &deadline, status);
+    conversation->kept =
+        connection_pool_begin(client014_connections(client), false, &deadline, status);
     if (conversation->kept == NULL) {
         conversation014_end(conversation);
         return NULL;
@@ -124,24 +125,13 @@ static bool take_keys(struct conversation014 *conversation, const struct taker *
     return true;
 }
 
-static bool finish_connecting(struct conversation014 *conversation, const struct deadline *deadline,
-                              struct status *status)
-{
-    bool was_made = connection_is_made(conversation->kept->connection);
-
-    if (!connection_advance(conversation->kept->connection, deadline, status))
-        return false;
-    if (!was_made)
-        connection_pool_note_made(client014_connections(conversation->client), conversation->kept);
-    return true;
-}
-
 /* One step; false with OUTCOME_TIMEOUT when it has to wait longer than the deadline. */
 static bool step(struct conversation014 *conversation, const struct deadline *deadline,
                  const struct taker *taker, struct status *status)
 {
     if (conversation->phase == CONNECTING)
-        return finish_connecting(conversation, deadline, status) &&
+        return connection_pool_advance(client014_connections(conversation->client),
+                                       conversation->kept, deadline, status) &&
                go_on_from_connecting(conversation, status);
     if (exchange014_read(conversation->kept, &conversation->response, deadline, status) != ANSWERED)
         return false;
@@ -167,6 +157,11 @@ enum conversation_state conversation014_advance(struct conversation014 *conversa
         return CONVERSATION_FAILED;
     }
     return CONVERSATION_DONE;
+}
+
+uint64_t conversation014_progress(const struct conversation014 *conversation)
+{
+    return connection_progress(conversation->kept->connection);
 }
 
 void conversation014_end(struct conversation014 *conversation)

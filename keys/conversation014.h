@@ -20,6 +20,9 @@ enum conversation_state conversation014_advance(struct conversation014 *conversa
                                                 const struct deadline *deadline,
                                                 const struct taker *taker, struct status *status);
 
+/* A number that grows whenever the key server was heard of. */
+uint64_t conversation014_progress(const struct conversation014 *conversation);
+
 /* Ends it wherever it is. A connection on which nothing is under way is kept. */
 void conversation014_end(struct conversation014 *conversation);
 

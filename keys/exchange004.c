@@ -61,8 +61,11 @@ static struct kept_connection *take_idle(struct connection_pool *pool)
     while ((kept = connection_pool_take(pool)) != NULL) {
         struct deadline now = deadline_in_ms(0);
         struct status status = STATUS_INIT;
+        bool was_unread = kept->unread_answers > 0;
 
-        if (skip_unread(kept, &now, &status) || status.outcome == OUTCOME_TIMEOUT)
+        /* When the last answer has been read it can be told whether the connection is alive. */
+        if (skip_unread(kept, &now, &status) ? !was_unread || !connection_is_stale(kept->connection)
+                                             : status.outcome == OUTCOME_TIMEOUT)
             return kept;
         kept_connection_drop(kept);
     }

@@ -124,10 +124,15 @@ int64_t guard_turn(struct guard *guard, enum guard_use use, int64_t now_ns, int6
     return -1;
 }
 
-void guard_good(struct guard *guard, enum guard_use use)
+void guard_give_back(struct guard *guard)
 {
     own(guard);
     bucket_give_back(&guard->turns);
+}
+
+void guard_good(struct guard *guard, enum guard_use use)
+{
+    guard_give_back(guard);
     if (use == GUARD_RESERVE)
         atomic_store(&guard->wasted, 0);
 }

@@ -37,6 +37,9 @@ int64_t guard_turn(struct guard *guard, enum guard_use use, int64_t now_ns, int6
 /* It led to a key that was used: the turn is given back, once for each turn. */
 void guard_good(struct guard *guard, enum guard_use use);
 
+/* A turn that another one made needless is given back. */
+void guard_give_back(struct guard *guard);
+
 /* Our own reservation led nowhere. */
 void guard_wasted(struct guard *guard);
 

@@ -5,7 +5,7 @@
  * one that kept its callers waiting is left out until a probe, which nobody waits for, finds it
  * answering again (keys/breaker.h).
  *
- * Thread-safe; no lock is held across the network. A forked child begins with all of them healthy
+ * Thread-safe; no thread waits for another. A forked child begins with all of them healthy
  * and shares no connection and no conversation with its parent.
  */
 #ifndef QKD_KEYS_SITE_H
@@ -27,18 +27,28 @@ struct question {
     bool (*ask)(const struct source_ops *ops, void *state, void *argument,
                 const struct deadline *deadline, struct status *status);
     void *argument;
-    bool proves; /* success proves that the key server answers */
+    bool proves;      /* success proves that the key server answers */
+    bool of_stranger; /* a stranger chose what is asked for, and maybe how long a refusal takes */
+    bool may_pass; /* set: one of them does not know the key, or is empty, and may not be so soon */
 };
 
 /* Asks one key server after the other until one has the answer, and tells which. A refusal takes
  * the question to the next one, too: what one does not have, another may. On false *status has
  * what each of them said; OUTCOME_PEER when all said that they do not know the peer's key. */
-bool site_ask(struct site *site, const struct question *question, const struct deadline *deadline,
+bool site_ask(struct site *site, struct question *question, const struct deadline *deadline,
               size_t *member, struct status *status);
+
+/* The same for what only one key server can answer. */
+bool site_ask_one(struct site *site, size_t member, struct question *question,
+                  const struct deadline *deadline, struct status *status);
 
 /* False, and *status as from site_ask, when that would ask nobody: all key servers are left out,
  * and it is time for no probe. */
 bool site_is_open(const struct site *site, struct status *status);
+
+/* Whether this key server is not left out; whether there is one that is not. */
+bool site_has(const struct site *site, size_t member);
+bool site_has_any(const struct site *site);
 
 /* The state of one key server, for what only this one can do, and its URL. */
 void *site_state(const struct site *site, size_t member);

@@ -83,11 +83,15 @@ enum key_ref_kind source_ref_kind(const struct source *source)
     return source->ops->ref_kind;
 }
 
-bool source_turn(struct source *source, enum guard_use use, const struct deadline *deadline,
+bool source_turn(struct source *source, const struct key_ref *ref, const struct deadline *deadline,
                  struct status *status)
 {
-    int64_t most_ns = deadline_left_ms(deadline) * NS_PER_MS / 2;
-    int64_t wait_ns = guard_turn(source->guard, use, monotonic_ns(), most_ns);
+    enum guard_use use = ref == NULL ? GUARD_RESERVE : GUARD_CLAIM;
+    int64_t most_ns = deadline_left_ms(deadline) * NS_PER_MS / 2, wait_ns;
+
+    if (ref != NULL && refused_ids_has(source->refused, &ref->id, monotonic_ns()))
+        return true;
+    wait_ns = guard_turn(source->guard, use, monotonic_ns(), most_ns);
 
     if (wait_ns < 0)
         return status_fail(status, OUTCOME_EXHAUSTED,
@@ -117,18 +121,12 @@ static bool ask_prepare(const struct source_ops *ops, void *state, void *argumen
 bool source_prepare(struct source *source, enum guard_use use, const struct deadline *deadline,
                     struct status *status)
 {
-    struct question question = {ask_prepare, NULL, false};
+    struct question question = {.ask = ask_prepare};
     bool at_hand = stock_look(source->stock);
     size_t member;
 
     return (use == GUARD_RESERVE && at_hand) ||
            site_ask(source->site, &question, deadline, &member, status);
-}
-
-static bool may_pass(const struct source *source, const struct status *status)
-{
-    return source->ops->asks_again &&
-           (status->outcome == OUTCOME_PEER || status->outcome == OUTCOME_EXHAUSTED);
 }
 
 /* Each time it is asked again takes a turn, for which nobody waits. */
@@ -141,25 +139,27 @@ static bool may_ask_again(struct source *source, enum guard_use use)
 
 /* Key servers that synchronise after they have answered the initiator do not know a fresh key ID
  * for a moment, and one with a slow link is empty for a moment. */
-static bool ask_patiently(struct source *source, enum guard_use use,
-                          const struct question *question, const struct deadline *deadline,
-                          size_t *member, struct status *status)
+static bool ask_patiently(struct source *source, enum guard_use use, struct question *question,
+                          const struct deadline *deadline, size_t *member, struct status *status)
 {
     struct retry retry = retry_begin();
-    bool again = false;
+    unsigned again = 0;
 
-    for (;;) {
+    while (!site_ask(source->site, question, deadline, member, status)) {
+        if (!source->ops->asks_again || !question->may_pass || !may_ask_again(source, use) ||
+            !retry_pause(&retry, deadline)) {
+            if (again > 0)
+                guard_retry_failed(source->guard, monotonic_ns());
+            return false;
+        }
+        again++;
+        question->may_pass = false;
         status_clear(status);
-        if (site_ask(source->site, question, deadline, member, status))
-            return true;
-        if (!may_pass(source, status) || !may_ask_again(source, use) ||
-            !retry_pause(&retry, deadline))
-            break;
-        again = true;
     }
-    if (again)
-        guard_retry_failed(source->guard, monotonic_ns());
-    return false;
+    /* Asking again was worth it. */
+    for (; again > 0; again--)
+        guard_give_back(source->guard);
+    return true;
 }
 
 static bool ask_reserve(const struct source_ops *ops, void *state, void *argument,
@@ -173,7 +173,7 @@ static bool ask_reserve(const struct source_ops *ops, void *state, void *argumen
 static bool reserve(struct source *source, const struct deadline *deadline,
                     struct reservation *made, struct status *status)
 {
-    struct question question = {ask_reserve, made, true};
+    struct question question = {.ask = ask_reserve, .argument = made, .proves = true};
     struct ahead_key at_hand;
 
     if (!stock_take(source->stock, deadline, &at_hand))
@@ -213,21 +213,44 @@ void reservation_answered(struct reservation *reservation)
     guard_good(reservation->source->guard, GUARD_RESERVE);
 }
 
+struct collect {
+    const struct key_ref *ref;
+    struct secret *key;
+};
+
+static bool ask_collect(const struct source_ops *ops, void *state, void *argument,
+                        const struct deadline *deadline, struct status *status)
+{
+    struct collect *collect = argument;
+
+    return ops->collect(state, collect->ref, deadline, &collect->key, status);
+}
+
+/* Only the key server where the stream was opened has it. */
+static bool read_key(struct reservation *reservation, const struct deadline *deadline,
+                     struct secret **key, struct status *status)
+{
+    struct collect collect = {&reservation->ref, NULL};
+    struct question question = {.ask = ask_collect, .argument = &collect, .proves = true};
+
+    if (!site_ask_one(reservation->source->site, reservation->member, &question, deadline, status))
+        return false;
+    *key = collect.key;
+    return true;
+}
+
 bool reservation_collect(struct reservation *reservation, const struct deadline *deadline,
                          struct delivery *delivery, struct status *status)
 {
-    struct source *source = reservation->source;
-
     if (reservation->state == COLLECTED)
         return status_fail(status, OUTCOME_INPUT, "the key of a reservation is handed out once");
     if (reservation->owner != getpid())
         return status_fail(status, OUTCOME_INPUT,
                            "the key was reserved by the process that this one was forked from");
     reservation->state = COLLECTED;
-    delivery->kme = site_url(source->site, reservation->member);
+    delivery->kme = site_url(reservation->source->site, reservation->member);
     if (reservation->key == NULL)
-        return source->ops->collect(site_state(source->site, reservation->member),
-                                    &reservation->ref, deadline, &delivery->key, status);
+        return read_key(reservation, deadline, &delivery->key, status);
     delivery->key = reservation->key;
     reservation->key = NULL;
     return true;
@@ -281,7 +304,8 @@ bool source_claim(struct source *source, const struct key_ref *ref, const struct
                   struct delivery *delivery, struct status *status)
 {
     struct claim claim = {ref, NULL};
-    struct question question = {ask_claim, &claim, true};
+    struct question question = {
+        .ask = ask_claim, .argument = &claim, .proves = true, .of_stranger = true};
     size_t member;
 
     if (refused_ids_has(source->refused, &ref->id, monotonic_ns()))

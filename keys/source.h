@@ -7,7 +7,7 @@
  * whether a reservation was made a while ago. A reference is (kind, ID, index): a 014 key_ID has
  * index 0. With 004 a reservation opens a stream and its key is read when it is collected.
  *
- * Thread-safe; no lock is held across the network. A forked child shares no connection, and no
+ * Thread-safe; no thread waits for another. A forked child shares no connection, and no
  * key that was not yet named to a peer, with its parent.
  */
 #ifndef QKD_KEYS_SOURCE_H
@@ -30,9 +30,10 @@ void source_free(struct source *source);
 /* Which references this source hands out and takes. */
 enum key_ref_kind source_ref_kind(const struct source *source);
 
-/* A turn for one reservation or claim within max-keys-per-second, before it is made. Waits for it
- * for at most half of the time; false, with OUTCOME_EXHAUSTED, when it would take longer. */
-bool source_turn(struct source *source, enum guard_use use, const struct deadline *deadline,
+/* A turn for one reservation (ref NULL), or for the claim of this reference, within
+ * max-keys-per-second, before it is made. Waits for it for at most half of the time; false, with
+ * OUTCOME_EXHAUSTED, when it would take longer. A reference that will be refused takes none. */
+bool source_turn(struct source *source, const struct key_ref *ref, const struct deadline *deadline,
                  struct status *status);
 
 /* False when every key server is left out because it kept callers waiting, which is known without

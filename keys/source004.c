@@ -327,6 +327,11 @@ static enum conversation_state advance004(void *state, void *conversation,
     return conversation004_advance(conversation, deadline, take_opened, &opening, status);
 }
 
+static uint64_t progress004(const void *conversation)
+{
+    return conversation004_progress(conversation);
+}
+
 static void end004(void *conversation)
 {
     conversation004_end(conversation);
@@ -349,6 +354,7 @@ const struct source_ops source004_ops = {
     .claim = claim004,
     .begin = begin004,
     .advance = advance004,
+    .progress = progress004,
     .end = end004,
     .abandon_conversation = abandon_conversation004,
 };

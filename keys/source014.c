@@ -81,6 +81,11 @@ static enum conversation_state advance014(void *state, void *conversation,
     return conversation014_advance(conversation, deadline, taker, status);
 }
 
+static uint64_t progress014(const void *conversation)
+{
+    return conversation014_progress(conversation);
+}
+
 static void end014(void *conversation)
 {
     conversation014_end(conversation);
@@ -103,6 +108,7 @@ const struct source_ops source014_ops = {
     .claim = claim014,
     .begin = begin014,
     .advance = advance014,
+    .progress = progress014,
     .end = end014,
     .abandon_conversation = abandon_conversation014,
 };

@@ -42,6 +42,8 @@ struct source_ops {
     enum conversation_state (*advance)(void *state, void *conversation,
                                        const struct deadline *deadline, const struct taker *taker,
                                        struct status *status);
+    /* Grows whenever the key server was heard of. */
+    uint64_t (*progress)(const void *conversation);
     void (*end)(void *conversation);
     void (*abandon_conversation)(void *conversation);
 };

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
@@ -17,7 +18,10 @@ struct stock {
     struct site *site;
     struct key_pool *pool; /* NULL: nothing is kept at hand */
     size_t capacity;
-    atomic_bool used_before;
+    int64_t max_age_ns;
+    _Atomic(pid_t) used_by;         /* the process that has used it */
+    _Atomic(int64_t) used_ns;       /* when it was used last */
+    _Atomic(int64_t) interval_ns;   /* about how long from use to use */
     _Atomic(int64_t) not_before_ns; /* of the next request */
     /* In one request: a key server gives all or nothing, so after a refusal half as many. */
     atomic_size_t batch;
@@ -35,12 +39,15 @@ struct stock *stock_new(const struct settings *settings, const struct source_ops
     stock->log = log;
     stock->site = site;
     stock->capacity = (size_t)settings_number(settings, SETTING_POOL);
-    atomic_init(&stock->used_before, false);
+    stock->max_age_ns = max_age_s * NS_PER_S;
+    atomic_init(&stock->used_by, 0);
+    atomic_init(&stock->used_ns, 0);
+    atomic_init(&stock->interval_ns, 0);
     atomic_init(&stock->not_before_ns, 0);
     atomic_init(&stock->batch, stock->capacity);
     if (stock->capacity == 1)
         return stock;
-    stock->pool = key_pool_new(stock->capacity, max_age_s * NS_PER_S);
+    stock->pool = key_pool_new(stock->capacity, stock->max_age_ns);
     if (stock->pool == NULL) {
         OPENSSL_free(stock);
         return NULL;
@@ -113,7 +120,14 @@ bool stock_look(struct stock *stock)
     struct deadline now = deadline_in_ms(0);
 
     go_on(stock, &now);
-    return stock->pool != NULL && key_pool_level(stock->pool) > 0;
+    return stock->pool != NULL && key_pool_level(stock->pool) > 0 &&
+           (stock->ops->collect == NULL || site_has_any(stock->site));
+}
+
+/* One whose key is still to be read is of no use while its key server hangs. */
+static bool is_usable(const struct stock *stock, const struct ahead_key *item)
+{
+    return item->key != NULL || site_has(stock->site, (size_t)item->member);
 }
 
 /* One that is fresh enough; those that are not are reported. */
@@ -122,7 +136,10 @@ static bool find(struct stock *stock, struct ahead_key *item)
     for (size_t i = 0; i <= KEY_POOL_MAX; i++) {
         switch (key_pool_take(stock->pool, item, monotonic_ns())) {
         case KEY_POOL_FOUND:
-            return true;
+            if (is_usable(stock, item))
+                return true;
+            lose(stock, item, "its key server is left out");
+            break;
         case KEY_POOL_TOO_OLD:
             lose(stock, item, "too old for the key server");
             break;
@@ -149,22 +166,47 @@ bool stock_take(struct stock *stock, const struct deadline *deadline, struct ahe
     return find(stock, item);
 }
 
-/* A process that makes one handshake reserves one key. */
-static bool is_time_for_more(struct stock *stock)
+/* A process that makes one handshake reserves one key: its first use says nothing about a next. */
+static bool note_use(struct stock *stock, int64_t now_ns)
 {
-    return stock->pool != NULL && atomic_exchange(&stock->used_before, true) &&
-           key_pool_level(stock->pool) <= stock->capacity / 2 &&
-           monotonic_ns() >= atomic_load(&stock->not_before_ns);
+    bool used_before = atomic_exchange(&stock->used_by, getpid()) == getpid();
+    int64_t gap_ns = now_ns - atomic_exchange(&stock->used_ns, now_ns);
+    int64_t interval_ns = atomic_load(&stock->interval_ns);
+
+    if (!used_before)
+        return false;
+    if (gap_ns > stock->max_age_ns)
+        gap_ns = stock->max_age_ns;
+    if (interval_ns == 0 || gap_ns > interval_ns)
+        interval_ns = interval_ns == 0 ? gap_ns : (3 * interval_ns + gap_ns) / 4;
+    else
+        interval_ns = (interval_ns + gap_ns) / 2;
+    atomic_store(&stock->interval_ns, interval_ns);
+    return true;
+}
+
+/* As many as will be used before they are too old, if it goes on like this. */
+static size_t target(const struct stock *stock)
+{
+    int64_t interval_ns = atomic_load(&stock->interval_ns);
+    int64_t uses = interval_ns > 0 ? stock->max_age_ns / interval_ns : KEY_POOL_MAX;
+
+    return uses < (int64_t)stock->capacity ? (size_t)uses : stock->capacity;
 }
 
 void stock_refill(struct stock *stock)
 {
     struct deadline now = deadline_in_ms(0);
-    size_t wanted, batch;
+    int64_t now_ns = monotonic_ns();
+    size_t wanted, batch, level;
 
-    if (!is_time_for_more(stock))
+    if (stock->pool == NULL || !note_use(stock, now_ns))
         return;
-    wanted = stock->capacity - key_pool_level(stock->pool);
+    level = key_pool_level(stock->pool);
+    wanted = target(stock);
+    if (wanted < 2 || level > wanted / 2 || now_ns < atomic_load(&stock->not_before_ns))
+        return;
+    wanted -= level;
     batch = atomic_load(&stock->batch);
     /* The request leaves at once; its answer is for a later use. */
     if (site_begin(stock->site, wanted < batch ? wanted : batch))

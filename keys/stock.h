@@ -2,9 +2,10 @@
 /*
  * Reservations that an initiator keeps at hand (settings `pool` and `pool-max-age-s`), and when
  * more are asked for: from the second use of a process on, whenever half of them are gone, without
- * waiting for the answer, which is read at a later use.
+ * waiting for the answer, which is read at a later use. Never more than are likely to be used
+ * before they are too old.
  *
- * Thread-safe; no lock is held across the network. A forked child has none of its parent's.
+ * Thread-safe; no thread waits for another. A forked child has none of its parent's.
  */
 #ifndef QKD_KEYS_STOCK_H
 #define QKD_KEYS_STOCK_H
@@ -18,10 +19,12 @@ struct stock;
 struct stock *stock_new(const struct settings *settings, const struct source_ops *ops,
                         struct site *site, const struct log *log);
 
-/* Wipes what is left, and logs how many keys were reserved ahead and not used. */
+/* Wipes what is left, and logs how many keys were reserved ahead and not used. Sends nothing: open
+ * streams end with their TTL. */
 void stock_free(struct stock *stock);
 
-/* Goes on with what is under way; whether a reservation is at hand then. Asks for nothing. */
+/* Goes on with what is under way; whether a reservation is at hand then that needs no key server
+ * which is left out. Asks for nothing. */
 bool stock_look(struct stock *stock);
 
 /* The oldest reservation at hand; its key, if it has one yet, is the caller's. Where none is at

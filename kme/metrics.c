@@ -106,7 +106,6 @@ void metrics_saw_sae(struct metrics *metrics, const char *sae, int64_t now_ns)
         found->seen_ns = now_ns;
 }
 
-/* A label value, quoted as the format asks. */
 void metrics_connected(struct metrics *metrics, enum metric_api api, bool resumed)
 {
     metrics->connections[api]++;
@@ -114,6 +113,7 @@ void metrics_connected(struct metrics *metrics, enum metric_api api, bool resume
         metrics->resumed[api]++;
 }
 
+/* A label value, quoted as the format asks. */
 static void put_value(struct buf *buf, const char *value)
 {
     buf_put_u8(buf, '"');

@@ -176,8 +176,11 @@ bool connection_advance(struct connection *connection, const struct deadline *de
                         struct status *status)
 {
     struct status attempt = STATUS_INIT;
-    bool ok = advance(connection, deadline, &attempt);
+    bool ok;
 
+    if (connection_is_made(connection))
+        return true;
+    ok = advance(connection, deadline, &attempt);
     if (!ok && connection->offers && attempt.outcome == OUTCOME_KME) {
         status_clear(&attempt);
         ok = start_plain(connection, &attempt) && advance(connection, deadline, &attempt);
@@ -191,6 +194,11 @@ bool connection_advance(struct connection *connection, const struct deadline *de
 bool connection_is_made(const struct connection *connection)
 {
     return connection->ssl != NULL && SSL_is_init_finished(connection->ssl);
+}
+
+uint64_t connection_progress(const struct connection *connection)
+{
+    return connection->ssl != NULL ? 1 + BIO_number_read(SSL_get_rbio(connection->ssl)) : 0;
 }
 
 const char *connection_tls_version(const struct connection *connection)

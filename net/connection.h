@@ -33,6 +33,9 @@ bool connection_advance(struct connection *connection, const struct deadline *de
 /* Whether connection_advance has come to its good end. */
 bool connection_is_made(const struct connection *connection);
 
+/* A number that grows whenever the other end was heard of: it was reached, or octets came. */
+uint64_t connection_progress(const struct connection *connection);
+
 /* Both at once: a connection that is made, or NULL. */
 struct connection *connection_open(struct endpoint *endpoint, const struct deadline *deadline,
                                    struct status *status);

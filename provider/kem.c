@@ -53,6 +53,28 @@ static int begin(struct operation *operation, struct key *key, enum key_state wa
     return 1;
 }
 
+static struct key_ref reference(const struct key *key, const struct key_id *key_id)
+{
+    return (struct key_ref){.kind = source_ref_kind(key->context->source), .id = *key_id};
+}
+
+/* Whether there is anything to ask a key server for. */
+static bool is_for_us(const struct key *key)
+{
+    return !key_id_is_zero(&key->key_id) ||
+           source_ref_kind(key->context->source) == KEY_REF_ETSI014;
+}
+
+static bool get_ready(const struct key *key, const struct deadline *deadline, struct status *status)
+{
+    struct source *source = key->context->source;
+    struct key_ref ref = reference(key, &key->key_id);
+    bool reserves = key_id_is_zero(&key->key_id);
+
+    return source_turn(source, reserves ? NULL : &ref, deadline, status) &&
+           source_prepare(source, reserves ? GUARD_RESERVE : GUARD_CLAIM, deadline, status);
+}
+
 /* What is wrong on our side shows here, not in the real call: libssl then tells the peer
  * internal_error rather than that its key share was bad. */
 static int kem_encapsulate_init(void *voperation, void *vkey, const OSSL_PARAM params[])
@@ -60,15 +82,12 @@ static int kem_encapsulate_init(void *voperation, void *vkey, const OSSL_PARAM p
     struct operation *operation = voperation;
     struct status status = STATUS_INIT;
     struct deadline deadline;
-    enum guard_use use;
 
     (void)params;
     if (!begin(operation, vkey, KEY_PUBLIC, "encapsulate"))
         return 0;
     deadline = deadline_in_ms(settings_timeout_ms(operation->context->settings));
-    use = key_id_is_zero(&operation->key->key_id) ? GUARD_RESERVE : GUARD_CLAIM;
-    if (!source_turn(operation->context->source, use, &deadline, &status) ||
-        !source_prepare(operation->context->source, use, &deadline, &status))
+    if (is_for_us(operation->key) && !get_ready(operation->key, &deadline, &status))
         return CONTEXT_RAISE(operation->context, operation->key->group, &status);
     operation->left_ms = deadline_left_ms(&deadline);
     return 1;
@@ -112,11 +131,6 @@ static bool finish(struct key *key, const struct delivery *delivery, enum role r
     }
     secret_free(qkd_key);
     return ok;
-}
-
-static struct key_ref reference(const struct key *key, const struct key_id *key_id)
-{
-    return (struct key_ref){.kind = source_ref_kind(key->context->source), .id = *key_id};
 }
 
 /* A stream that the server opened could not be named to the client in time. */
@@ -184,7 +198,7 @@ static bool client_half(struct key *key, const struct key_id *answer, uint8_t *s
         reservation_answered(reservation);
         ok = reservation_collect(reservation, &deadline, &delivery, status);
     } else {
-        ok = source_turn(key->context->source, GUARD_CLAIM, &deadline, status) &&
+        ok = source_turn(key->context->source, &ref, &deadline, status) &&
              source_claim(key->context->source, &ref, &deadline, &delivery, status);
     }
     return ok && finish(key, &delivery, reservation != NULL ? ROLE_INITIATOR : ROLE_RESPONDER,

@@ -54,7 +54,7 @@ static bool make_offer(struct key *key, struct status *status)
     struct reservation *reservation = NULL;
 
     if (settings_initiator(settings) == INITIATOR_CLIENT) {
-        if (!source_turn(key->context->source, GUARD_RESERVE, &deadline, status) ||
+        if (!source_turn(key->context->source, NULL, &deadline, status) ||
             !source_reserve(key->context->source, &deadline, &reservation, status))
             return false;
         key->key_id = reservation_ref(reservation)->id;

@@ -21,6 +21,8 @@ enum manner {
     REFUSES,
     REFUSES_LATE,
     HANGS,
+    ANSWERS_IN_STEPS, /* a conversation is heard of each time it is advanced, and answered the third
+                       */
     MISCONFIGURED
 };
 
@@ -37,6 +39,7 @@ static uint8_t fake_next_id;
 struct fake_conversation {
     struct fake_kme *kme;
     size_t number;
+    unsigned steps;
 };
 
 static inline void *fake_open(const struct settings *settings, size_t place, const struct log *log)
@@ -59,6 +62,7 @@ static inline bool fake_answer(struct fake_kme *kme, const struct deadline *dead
     kme->budget_ms = deadline_left_ms(deadline);
     switch (kme->manner) {
     case ANSWERS:
+    case ANSWERS_IN_STEPS:
         return true;
     case REFUSES_PEER:
         return status_fail(status, OUTCOME_PEER, "KME %d: unknown", (int)(kme - fakes));
@@ -148,7 +152,9 @@ static inline enum conversation_state fake_advance(void *state, void *argument,
             poll(NULL, 0, deadline_left_ms(deadline));
         return CONVERSATION_OPEN;
     }
-    if (kme->manner != ANSWERS) {
+    if (kme->manner == ANSWERS_IN_STEPS && ++conversation->steps < 3)
+        return CONVERSATION_OPEN;
+    if (kme->manner != ANSWERS && kme->manner != ANSWERS_IN_STEPS) {
         struct deadline now = deadline_in_ms(0);
 
         fake_answer(kme, &now, status);
@@ -161,6 +167,13 @@ static inline enum conversation_state fake_advance(void *state, void *argument,
         taker->take(taker->argument, &ref, secret_new(SOURCE_KEY_BYTES));
     }
     return CONVERSATION_DONE;
+}
+
+static inline uint64_t fake_progress(const void *argument)
+{
+    const struct fake_conversation *conversation = argument;
+
+    return conversation->steps;
 }
 
 static inline void fake_end(void *argument)
@@ -191,6 +204,7 @@ static const struct source_ops fake_ops = {
     .claim = fake_claim,
     .begin = fake_begin,
     .advance = fake_advance,
+    .progress = fake_progress,
     .end = fake_end,
     .abandon_conversation = fake_abandon_conversation,
 };

@@ -37,13 +37,18 @@ static bool ask_any(const struct source_ops *ops, void *state, void *argument,
     return ops->prepare(state, deadline, status);
 }
 
-static bool ask(struct scene *scene)
+static bool ask_about(struct scene *scene, bool of_stranger)
 {
-    struct question question = {ask_any, NULL, true};
+    struct question question = {.ask = ask_any, .proves = true, .of_stranger = of_stranger};
     struct deadline deadline = deadline_in_ms(TIMEOUT_MS);
 
     status_clear(&scene->status);
     return site_ask(scene->site, &question, &deadline, &scene->member, &scene->status);
+}
+
+static bool ask(struct scene *scene)
+{
+    return ask_about(scene, false);
 }
 
 static void forget(void *argument, size_t member, const struct key_ref *ref, struct secret *key,
@@ -192,6 +197,88 @@ static void one_that_takes_long_to_refuse_is_left_out_too(void **state)
     close_scene(&scene);
 }
 
+static void what_a_stranger_asks_for_may_take_long_to_refuse(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    open_scene(&scene, 1);
+    fakes[0].manner = REFUSES_LATE;
+    for (int i = 0; i < 5; i++)
+        assert_false(ask_about(&scene, true));
+    assert_int_equal(fakes[0].asked, 5);
+    close_scene(&scene);
+}
+
+static void a_probe_that_is_refused_was_answered(void **state)
+{
+    struct scene scene;
+    struct status over = STATUS_INIT;
+
+    (void)state;
+    open_scene(&scene, 1);
+    fakes[0].manner = HANGS;
+    assert_false(ask(&scene) || ask(&scene));
+    wait_ms(BREAKER_PROBE_MIN_MS + 50);
+    assert_false(ask(&scene));
+    fakes[0].manner = REFUSES;
+    assert_false(advance(&scene, &over));
+    assert_false(ask(&scene));
+    assert_int_equal(fakes[0].asked, 3);
+    close_scene(&scene);
+}
+
+static void a_conversation_that_moves_may_take_as_long_as_its_visits_are_apart(void **state)
+{
+    struct scene scene;
+    struct status over = STATUS_INIT;
+
+    (void)state;
+    open_scene(&scene, 1);
+    fakes[0].manner = ANSWERS_IN_STEPS;
+    assert_true(site_begin(scene.site, 8));
+    for (int i = 0; i < 2; i++) {
+        wait_ms(TIMEOUT_MS + 20);
+        assert_true(advance(&scene, &over));
+    }
+    wait_ms(TIMEOUT_MS + 20);
+    assert_false(advance(&scene, &over));
+    assert_int_equal(over.outcome, OUTCOME_OK);
+    close_scene(&scene);
+}
+
+static void who_comes_rarely_waits_a_little_for_the_probe(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    open_scene(&scene, 1);
+    fakes[0].manner = HANGS;
+    assert_false(ask(&scene) || ask(&scene));
+    fakes[0].manner = ANSWERS;
+    wait_ms(1100);
+    assert_true(ask(&scene));
+    assert_int_equal(fakes[0].begun, 1);
+    close_scene(&scene);
+}
+
+static void one_that_was_not_asked_may_be_asked_later(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    open_scene(&scene, 2);
+    fakes[0].manner = REFUSES_LATE;
+    assert_true(ask(&scene));
+    assert_int_equal(scene.member, 1);
+    fakes[1].manner = HANGS;
+    fakes[0].manner = ANSWERS;
+    assert_false(ask(&scene));
+    wait_ms(1100);
+    assert_true(ask(&scene));
+    close_scene(&scene);
+}
+
 static void a_refusal_between_two_hangs_starts_the_count_anew(void **state)
 {
     struct scene scene;
@@ -312,6 +399,11 @@ int main(void)
         cmocka_unit_test(one_that_hangs_leaves_time_for_the_next_and_is_left_out_then),
         cmocka_unit_test(a_lonely_one_is_left_out_after_the_second_time),
         cmocka_unit_test(one_that_takes_long_to_refuse_is_left_out_too),
+        cmocka_unit_test(what_a_stranger_asks_for_may_take_long_to_refuse),
+        cmocka_unit_test(a_probe_that_is_refused_was_answered),
+        cmocka_unit_test(a_conversation_that_moves_may_take_as_long_as_its_visits_are_apart),
+        cmocka_unit_test(who_comes_rarely_waits_a_little_for_the_probe),
+        cmocka_unit_test(one_that_was_not_asked_may_be_asked_later),
         cmocka_unit_test(a_refusal_between_two_hangs_starts_the_count_anew),
         cmocka_unit_test(a_probe_that_nobody_waits_for_brings_it_back),
         cmocka_unit_test(reservations_are_asked_for_once_and_time_out),

@@ -160,6 +160,25 @@ static void an_answer_that_was_read_too_late_is_not_handed_out(void **state)
     close_scene(&scene);
 }
 
+static void no_more_are_asked_for_than_will_be_used_in_time(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    open_scene(&scene, "8", "1");
+    use(&scene);
+    poll(NULL, 0, 600);
+    use(&scene);
+    assert_int_equal(fakes[0].begun, 0);
+    for (int i = 0; i < 6; i++) {
+        poll(NULL, 0, 200);
+        use(&scene);
+    }
+    assert_true(fakes[0].begun > 0);
+    assert_in_range(fakes[0].wanted, 1, 5);
+    close_scene(&scene);
+}
+
 /* Which step fails; 0: none. */
 static int use_as_child(void *argument)
 {
@@ -212,6 +231,7 @@ int main(void)
         cmocka_unit_test(what_is_on_its_way_is_waited_for_half_of_the_time),
         cmocka_unit_test(one_that_is_too_old_is_closed_and_not_handed_out),
         cmocka_unit_test(an_answer_that_was_read_too_late_is_not_handed_out),
+        cmocka_unit_test(no_more_are_asked_for_than_will_be_used_in_time),
         cmocka_unit_test(a_forked_child_has_none_of_them),
     };
 
