@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
@@ -48,6 +49,34 @@ void *site_state(const struct site *site, size_t member)
 const char *site_url(const struct site *site, size_t member)
 {
     return site->members[member].url;
+}
+
+void site_abandon_task(const struct site *site, struct member *member)
+{
+    if (member->task == NULL)
+        return;
+    site->ops->abandon_conversation(member->task->conversation);
+    OPENSSL_free(member->task);
+    member->task = NULL;
+}
+
+bool site_hold(const struct site *site, struct member *member)
+{
+    pid_t self = getpid(), holder = atomic_load(&member->holder);
+
+    if (holder == self || !atomic_compare_exchange_strong(&member->holder, &holder, self))
+        return false;
+    /* What a thread of our parent's was in the middle of is in no state to be freed. */
+    if (holder != 0)
+        member->task = NULL;
+    else if (member->task != NULL && member->task->owner != self)
+        site_abandon_task(site, member);
+    return true;
+}
+
+void site_release(struct member *member)
+{
+    atomic_store(&member->holder, 0);
 }
 
 void site_free(struct site *site)

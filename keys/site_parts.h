@@ -55,8 +55,6 @@ void site_note(struct member *member, const struct status *outcome, bool has_wai
 /* The log hears of each change. */
 void site_tell(const struct site *site, struct member *member, const struct status *outcome);
 
-/* --- keys/site_tasks.c --- */
-
 /* The task of a member may be looked at in between. Never waits: false when another thread is at
  * it. */
 bool site_hold(const struct site *site, struct member *member);
@@ -64,6 +62,8 @@ void site_release(struct member *member);
 
 /* For a forked child, and at exit; the member is held. */
 void site_abandon_task(const struct site *site, struct member *member);
+
+/* --- keys/site_tasks.c --- */
 
 /* Begins a conversation with this key server unless one is under way, which finds out as well as
  * another would. */

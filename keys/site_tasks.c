@@ -9,34 +9,6 @@
  * would be tried again by TCP after longer and longer pauses only. */
 enum { PROBE_MS = 1000 };
 
-void site_abandon_task(const struct site *site, struct member *member)
-{
-    if (member->task == NULL)
-        return;
-    site->ops->abandon_conversation(member->task->conversation);
-    OPENSSL_free(member->task);
-    member->task = NULL;
-}
-
-bool site_hold(const struct site *site, struct member *member)
-{
-    pid_t self = getpid(), holder = atomic_load(&member->holder);
-
-    if (holder == self || !atomic_compare_exchange_strong(&member->holder, &holder, self))
-        return false;
-    /* What a thread of our parent's was in the middle of is in no state to be freed. */
-    if (holder != 0)
-        member->task = NULL;
-    else if (member->task != NULL && member->task->owner != self)
-        site_abandon_task(site, member);
-    return true;
-}
-
-void site_release(struct member *member)
-{
-    atomic_store(&member->holder, 0);
-}
-
 static void end_task(const struct site *site, struct member *member)
 {
     site->ops->end(member->task->conversation);

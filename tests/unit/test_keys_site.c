@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several key servers of one site: which is asked, how long, and what becomes of one that hangs. */
 #include "tests/unit/fake_ops.h"
+#include "tests/unit/identity_files.h"
 
 #include "keys/breaker.h"
 #include "keys/site.h"
 
 enum { TIMEOUT_MS = 80 };
-
-static struct temp temp;
 
 struct scene {
     struct settings *settings;
@@ -372,21 +371,6 @@ static void a_forked_child_has_no_conversation_and_healthy_key_servers(void **st
     assert_int_equal(fakes[0].abandoned, 0);
     assert_int_equal(fakes[0].ended, 1);
     close_scene(&scene);
-}
-
-static int make_files(void **state)
-{
-    (void)state;
-    temp_make(&temp);
-    pem_write_identity(&temp);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    temp_remove(&temp);
-    return 0;
 }
 
 int main(void)

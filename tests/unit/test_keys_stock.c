@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reservations at hand: when they are asked for, who gets them, and what becomes of old ones. */
 #include "tests/unit/fake_ops.h"
+#include "tests/unit/identity_files.h"
 
 #include "keys/stock.h"
 
 enum { CAPACITY = 8, TIMEOUT_MS = 80 };
-
-static struct temp temp;
 
 struct scene {
     struct settings *settings;
@@ -204,21 +203,6 @@ static void a_forked_child_has_none_of_them(void **state)
     assert_int_equal(in_child(use_as_child, &scene), 0);
     assert_true(use(&scene));
     close_scene(&scene);
-}
-
-static int make_files(void **state)
-{
-    (void)state;
-    temp_make(&temp);
-    pem_write_identity(&temp);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    temp_remove(&temp);
-    return 0;
 }
 
 int main(void)

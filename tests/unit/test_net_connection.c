@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections that are made step by step, and what a deadline that has passed still allows. */
 #include "tests/unit/unit.h"
+#include "tests/unit/identity_files.h"
 
 #include <netinet/tcp.h>
 #include <time.h>
@@ -9,8 +10,6 @@
 #include "tests/unit/tls_server.h"
 
 enum { STEPS_MAX = 4000, STEP_NS = 1000000, INPUT_MAX_BYTES = 16384, DESCRIPTORS_MAX = 256 };
-
-static struct temp temp;
 
 static struct deadline passed(void)
 {
@@ -280,21 +279,6 @@ static void addresses_that_all_swallow_connections_end_with_the_deadline(void **
     if (dead6 >= 0)
         close(dead6);
     close(dead);
-}
-
-static int make_files(void **state)
-{
-    (void)state;
-    temp_make(&temp);
-    pem_write_identity(&temp);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    temp_remove(&temp);
-    return 0;
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS sessions that are resumed when a connection to a key server is made again. */
 #include "tests/unit/unit.h"
+#include "tests/unit/identity_files.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -15,8 +16,6 @@ enum {
     INPUT_MAX_BYTES = 16384,
     PSK_KE = 0 /* RFC 8446, 4.2.9 */
 };
-
-static struct temp temp;
 
 struct ends {
     struct tls_server server;
@@ -276,21 +275,6 @@ static void a_forked_child_resumes_none_of_its_parents_sessions(void **state)
     tls_server_drop(&ends.server);
     assert_true(converse(&ends, true));
     close_ends(&ends);
-}
-
-static int make_files(void **state)
-{
-    (void)state;
-    temp_make(&temp);
-    pem_write_identity(&temp);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    temp_remove(&temp);
-    return 0;
 }
 
 int main(void)

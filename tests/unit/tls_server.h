@@ -57,16 +57,17 @@ static inline uint16_t tls_server_port(int listener)
 }
 
 /* Takes the listener over; the identity is that of pem_write_identity. */
-static inline void tls_server_make(struct tls_server *server, const struct temp *temp, int listener)
+static inline void tls_server_make(struct tls_server *server, const struct temp *files,
+                                   int listener)
 {
     char cert[TEMP_PATH_BYTES], key[TEMP_PATH_BYTES];
 
-    *server = (struct tls_server){.fd = -1, .listener = listener, .temp = temp};
+    *server = (struct tls_server){.fd = -1, .listener = listener, .temp = files};
     assert_true(listener >= 0);
     server->port = tls_server_port(listener);
     server->ctx = SSL_CTX_new(TLS_server_method());
-    temp_path(temp, "cert.pem", cert);
-    temp_path(temp, "key.pem", key);
+    temp_path(files, "cert.pem", cert);
+    temp_path(files, "key.pem", key);
     assert_int_equal(SSL_CTX_use_certificate_file(server->ctx, cert, SSL_FILETYPE_PEM), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey_file(server->ctx, key, SSL_FILETYPE_PEM), 1);
     SSL_CTX_set_mode(server->ctx, SSL_MODE_AUTO_RETRY);
@@ -107,13 +108,13 @@ static inline void tls_server_step(struct tls_server *server)
     ERR_clear_error();
 }
 
-static inline void tls_server_read_file(const struct temp *temp, const char *name, struct buf *to)
+static inline void tls_server_read_file(const struct temp *files, const char *name, struct buf *to)
 {
     char path[TEMP_PATH_BYTES];
     FILE *file;
     int octet;
 
-    temp_path(temp, name, path);
+    temp_path(files, name, path);
     file = fopen(path, "r");
     assert_non_null(file);
     while ((octet = fgetc(file)) != EOF)
@@ -122,7 +123,7 @@ static inline void tls_server_read_file(const struct temp *temp, const char *nam
 }
 
 /* What reaches the server as "localhost" at this port, with its own identity. */
-static inline struct endpoint *tls_server_endpoint_with(const struct temp *temp, uint16_t port,
+static inline struct endpoint *tls_server_endpoint_with(const struct temp *files, uint16_t port,
                                                         const struct endpoint_tls *tls)
 {
     static const char *const names[] = {"cert.pem", "key.pem", "cert.pem"};
@@ -133,18 +134,18 @@ static inline struct endpoint *tls_server_endpoint_with(const struct temp *temp,
     snprintf(address.port, sizeof(address.port), "%u", port);
     for (size_t i = 0; i < COUNT_OF(pem); i++) {
         buf_init(&pem[i], ENDPOINT_PEM_MAX_BYTES);
-        tls_server_read_file(temp, names[i], &pem[i]);
+        tls_server_read_file(files, names[i], &pem[i]);
     }
     endpoint = endpoint_new(&address, tls, &pem[0], &pem[1], &pem[2]);
     assert_non_null(endpoint);
     return endpoint;
 }
 
-static inline struct endpoint *tls_server_endpoint(const struct temp *temp, uint16_t port)
+static inline struct endpoint *tls_server_endpoint(const struct temp *files, uint16_t port)
 {
     static const struct endpoint_tls ours = {NULL, false};
 
-    return tls_server_endpoint_with(temp, port, &ours);
+    return tls_server_endpoint_with(files, port, &ours);
 }
 
 #endif
