@@ -132,12 +132,36 @@ bool lab_kme_start(struct lab *lab, enum lab_kme kme, struct status *status)
     return write_pid(lab, kme, status) && lab_write_env(lab, status);
 }
 
+/* A process that ends loses its command line before it lets go of its ports and its store. */
+static bool is_ending(pid_t pid)
+{
+    char path[64];
+    struct buf cmdline, stat;
+    struct status status = STATUS_INIT;
+    const char *name_end;
+    bool ending;
+
+    buf_init(&cmdline, CMDLINE_MAX_BYTES);
+    buf_init(&stat, CMDLINE_MAX_BYTES);
+    snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+    ending = file_read(path, 0, &cmdline, &status) && cmdline.length == 0;
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    ending = ending && file_read(path, 0, &stat, &status);
+    buf_put_u8(&stat, '\0');
+    /* PID (NAME) STATE: Z and X are over. */
+    name_end = ending && !stat.failed ? strrchr((const char *)stat.data, ')') : NULL;
+    ending = name_end != NULL && name_end[1] == ' ' && name_end[2] != 'Z' && name_end[2] != 'X';
+    buf_free(&cmdline);
+    buf_free(&stat);
+    return ending;
+}
+
 static bool wait_until_gone(const struct lab *lab, enum lab_kme kme, int64_t limit_ms)
 {
     struct deadline deadline = deadline_in_ms(limit_ms);
     struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
 
-    while (lab_kme_running(lab, kme)) {
+    while (lab_kme_running(lab, kme) || is_ending(lab->pids[kme])) {
         if (deadline_passed(&deadline))
             return false;
         nanosleep(&pause, NULL);

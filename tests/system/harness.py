@@ -88,6 +88,15 @@ class OpenSSL:
         return tuple(int(part) for part in re.match(r"OpenSSL (\d+)\.(\d+)\.(\d+)", text).groups())
 
 
+def is_gone(pid):
+    """Whether a process has ended, and let go of its files and ports."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
+
+
 def child_env(**more):
     """This process's environment without what would decide which OpenSSL a child uses."""
     env = {name: value for name, value in os.environ.items()
@@ -288,10 +297,7 @@ class Lab:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def _is_gone(self, pid):
-        try:
-            return not pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-        except FileNotFoundError:
-            return True
+        return is_gone(pid)
 
     def stop(self, name, signum=signal.SIGTERM):
         """Ends one key server and waits until it is gone."""

@@ -5,7 +5,7 @@ import os
 import pathlib
 import signal
 
-from harness import BUILD, LIMIT_S, handshake_keys, qkdctl, wait_until
+from harness import BUILD, LIMIT_S, handshake_keys, is_gone, qkdctl, wait_until
 from recipe import Recipe, RecipeCase, is_35
 
 SERVER_PORT, GATEWAY_PORT = 8443, 8444
@@ -55,8 +55,7 @@ def stop_kme(recipe, name):
     """Kills the key server whose process ID is in this variable, and waits for its end."""
     pid = int(lab_env(recipe)[name])
     os.kill(pid, signal.SIGKILL)
-    cmdline = pathlib.Path(f"/proc/{pid}/cmdline")
-    wait_until(lambda: not cmdline.exists() or not cmdline.read_bytes(), f"end of {name}")
+    wait_until(lambda: is_gone(pid), f"end of {name}")
 
 
 def misbehave(recipe, admin, kind, *options):
