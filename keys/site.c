@@ -144,7 +144,8 @@ void site_note(struct member *member, const struct status *outcome, bool has_wai
     }
 }
 
-/* Once for each change: another key server may cover up that this one is no help. */
+/* Once for each change: another key server may cover up that this one is no help. A single one's
+ * failures are told by whoever needed it. */
 void site_tell(const struct site *site, struct member *member, const struct status *outcome)
 {
     if (outcome->outcome == OUTCOME_PEER)
@@ -152,7 +153,7 @@ void site_tell(const struct site *site, struct member *member, const struct stat
     if (outcome->outcome == OUTCOME_OK) {
         if (atomic_exchange(&member->failing, false))
             log_line(site->log, LOG_LEVEL_WARN, "key server %s answers again", member->url);
-    } else if (!atomic_exchange(&member->failing, true)) {
+    } else if (!atomic_exchange(&member->failing, true) && site->count > 1) {
         log_line(site->log, LOG_LEVEL_WARN, "key server %s is no help: %s", member->url,
                  outcome->text);
     }

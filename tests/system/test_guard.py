@@ -22,7 +22,7 @@ def with_id(key_id):
 class Reservations(unittest.TestCase):
     def test_keys_that_nobody_uses_come_to_an_end(self):
         with Lab() as lab:
-            conf = lab.conf_with("alice", initiator="client", timeout_ms=50)
+            conf = lab.conf_with("alice", initiator="client")
             with Probe(conf, *["try"] * 400) as probe:
                 lines = probe.lines()
             self.assertEqual(lines[:UNUSED_MAX], ["key"] * UNUSED_MAX)
@@ -32,7 +32,7 @@ class Reservations(unittest.TestCase):
 
     def test_openssl_speed_cannot_empty_a_link(self):
         with Lab() as lab:
-            conf = lab.conf_with("alice", initiator="client", timeout_ms=50)
+            conf = lab.conf_with("alice", initiator="client")
             done = subprocess.run([OPENSSL35.program, "speed", "-seconds", "2", "qkd_x25519"],
                                   env=OPENSSL35.env(conf), capture_output=True, text=True,
                                   timeout=LIMIT_S, check=False)
@@ -73,7 +73,7 @@ class LookUps(unittest.TestCase):
 
     def test_more_ids_than_the_bound_are_refused_with_internal_error(self):
         with Lab() as lab, Server(lab, conf=lab.conf_with("bob", max_keys_per_second=1,
-                                                          max_keys_burst=2, timeout_ms=200)) as server:
+                                                          max_keys_burst=2, timeout_ms=800)) as server:
             alerts = [self.attempt(lab, server, os.urandom(ID_BYTES)).stderr for _ in range(12)]
             self.assertIn("key IDs come faster than max-keys-per-second = 1", server.stderr())
             self.assertTrue(any("alert internal error" in text for text in alerts))
@@ -82,7 +82,7 @@ class LookUps(unittest.TestCase):
 
     def test_zero_ids_spend_no_more_keys_than_the_bound(self):
         with Lab() as lab, Server(lab, conf=lab.conf_with("bob", max_keys_per_second=1,
-                                                          max_keys_burst=2, timeout_ms=200)) as server:
+                                                          max_keys_burst=2, timeout_ms=800)) as server:
             clients = [run_client(lab, server.port, conf=lab.conf_with("alice", initiator="server"))
                        for _ in range(12)]
             connected = sum(client.connected for client in clients)
@@ -93,7 +93,7 @@ class LookUps(unittest.TestCase):
 
     def test_keys_of_handshakes_that_succeed_are_not_counted(self):
         with Lab() as lab, Server(lab, conf=lab.conf_with("bob", max_keys_per_second=1,
-                                                          max_keys_burst=1, timeout_ms=200)) as server:
+                                                          max_keys_burst=1, timeout_ms=800)) as server:
             for count in range(1, 9):
                 client = run_client(lab, server.port, conf=lab.conf_with("alice",
                                                                          initiator="client"))

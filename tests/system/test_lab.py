@@ -236,6 +236,8 @@ class UpAndDown(unittest.TestCase):
 
     def test_up_fails_with_the_reason_when_a_port_is_taken(self):
         with Lab(up=False) as lab, socket.socket() as squatter:
+            # An old connection of this port, which may wait for its end, does not take it.
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             squatter.bind(("127.0.0.1", lab.base_port + 10))
             squatter.listen()
             done = qkdctl("lab", "up", lab.dir)
