@@ -86,7 +86,7 @@ class ExitCase(unittest.TestCase):
             # What an interpreter keeps until its end looks lost; valgrind tells it from ours.
             env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, check=False, timeout=3 * LIMIT_S)
+                              text=True, check=False, timeout=5 * LIMIT_S)
 
     def openssls(self, program):
         """Those that it can run on; node with an OpenSSL of its own has only that 3.0."""
@@ -159,7 +159,7 @@ class ExitUnderValgrind(ExitCase):
                 conf = self.conf("alice", openssl, timeout_ms=20000)
                 done = subprocess.run(command, env={**openssl.env(conf), **env},
                                       stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                      check=False, timeout=3 * LIMIT_S)
+                                      check=False, timeout=5 * LIMIT_S)
                 text = report.read_text(encoding="utf-8")
                 self.assertEqual((done.returncode, done.stdout, done.stderr),
                                  (0, "TLSv1.3\n", ""), text)
