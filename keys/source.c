@@ -213,7 +213,8 @@ void reservation_answered(struct reservation *reservation)
     guard_good(reservation->source->guard, GUARD_RESERVE);
 }
 
-struct collect {
+/* What is asked for when a key is collected or claimed, and what came. */
+struct wanted_key {
     const struct key_ref *ref;
     struct secret *key;
 };
@@ -221,7 +222,7 @@ struct collect {
 static bool ask_collect(const struct source_ops *ops, void *state, void *argument,
                         const struct deadline *deadline, struct status *status)
 {
-    struct collect *collect = argument;
+    struct wanted_key *collect = argument;
 
     return ops->collect(state, collect->ref, deadline, &collect->key, status);
 }
@@ -230,7 +231,7 @@ static bool ask_collect(const struct source_ops *ops, void *state, void *argumen
 static bool read_key(struct reservation *reservation, const struct deadline *deadline,
                      struct secret **key, struct status *status)
 {
-    struct collect collect = {&reservation->ref, NULL};
+    struct wanted_key collect = {&reservation->ref, NULL};
     struct question question = {.ask = ask_collect, .argument = &collect, .proves = true};
 
     if (!site_ask_one(reservation->source->site, reservation->member, &question, deadline, status))
@@ -278,15 +279,10 @@ void reservation_free(struct reservation *reservation)
     OPENSSL_free(reservation);
 }
 
-struct claim {
-    const struct key_ref *ref;
-    struct secret *key;
-};
-
 static bool ask_claim(const struct source_ops *ops, void *state, void *argument,
                       const struct deadline *deadline, struct status *status)
 {
-    struct claim *claim = argument;
+    struct wanted_key *claim = argument;
 
     return ops->claim(state, claim->ref, deadline, &claim->key, status);
 }
@@ -303,7 +299,7 @@ static bool refuse_again(const struct key_ref *ref, struct status *status)
 bool source_claim(struct source *source, const struct key_ref *ref, const struct deadline *deadline,
                   struct delivery *delivery, struct status *status)
 {
-    struct claim claim = {ref, NULL};
+    struct wanted_key claim = {ref, NULL};
     struct question question = {
         .ask = ask_claim, .argument = &claim, .proves = true, .of_stranger = true};
     size_t member;
