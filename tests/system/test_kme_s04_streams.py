@@ -32,6 +32,7 @@ class Close(StreamCase):
         sites = self.sites_004()
         alice, bob = self.pair(sites)
         ksid = alice.open("bob").ksid
+        self.wait_for_streams(sites, 1)
         self.assert_short(alice.close(ksid), SUCCESS)
         self.wait_for_streams(sites, 0)
         self.assert_short(bob.open("alice", ksid=ksid), IN_USE)
