@@ -62,7 +62,7 @@ class Browser:
         self._process = subprocess.Popen(
             command, pass_fds=(3, 4), preexec_fn=lambda: _to_3_and_4(to_read, to_write),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, env=child_env(HOME=self._folder, TZ="UTC"))
+            start_new_session=True, env=child_env(HOME=self._folder, TMPDIR=self._folder, TZ="UTC"))
         os.close(to_read)
         os.close(to_write)
         try:
