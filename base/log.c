@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ struct log {
     enum log_level level;
     int fd;
     bool owns_fd;
+    bool may_break; /* writing may raise SIGPIPE */
     const char *program;
 };
 
@@ -37,6 +39,14 @@ static bool find_level(const char *spec, size_t length, enum log_level *level)
         }
     }
     return false;
+}
+
+/* Only a file of our own is sure to stay what it is. */
+static bool may_break(int fd, bool is_ours)
+{
+    struct stat file;
+
+    return !is_ours || fstat(fd, &file) != 0 || S_ISFIFO(file.st_mode) || S_ISSOCK(file.st_mode);
 }
 
 struct log *log_open(const char *spec, const char *program, struct status *status)
@@ -70,6 +80,7 @@ struct log *log_open(const char *spec, const char *program, struct status *statu
         OPENSSL_free(log);
         return NULL;
     }
+    log->may_break = may_break(log->fd, log->owns_fd);
     return log;
 }
 
@@ -87,9 +98,8 @@ bool log_enabled(const struct log *log, enum log_level level)
     return log != NULL && level <= log->level;
 }
 
-/* A log that cannot be written must not stop a handshake, nor the program: a broken pipe would
- * raise SIGPIPE, and the signals are not ours to set. */
-static void write_quietly(int fd, const char *line, size_t length)
+/* The signals are not ours to set. */
+static void write_without_signal(int fd, const char *line, size_t length)
 {
     static const struct timespec at_once = {0, 0};
     sigset_t pipe_signal, pending, before;
@@ -103,6 +113,15 @@ static void write_quietly(int fd, const char *line, size_t length)
     if (write(fd, line, length) < 0 && errno == EPIPE && !was_pending)
         sigtimedwait(&pipe_signal, NULL, &at_once);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* A log that cannot be written must not stop a handshake, nor the program. */
+static void write_quietly(const struct log *log, const char *line, size_t length)
+{
+    if (log->may_break)
+        write_without_signal(log->fd, line, length);
+    else if (write(log->fd, line, length) < 0)
+        return;
 }
 
 void log_line(const struct log *log, enum log_level level, const char *format, ...)
@@ -128,5 +147,5 @@ void log_line(const struct log *log, enum log_level level, const char *format, .
                       utc.tm_sec, now.tv_nsec / 1000000, log->program, (long)getpid(),
                       level_names[level], text);
     if (length > 0)
-        write_quietly(log->fd, line, (size_t)length);
+        write_quietly(log, line, (size_t)length);
 }

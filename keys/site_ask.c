@@ -29,13 +29,11 @@ static void add_refusal(const struct member *member, struct status *all)
 
 bool site_is_open(const struct site *site, struct status *status)
 {
-    struct status refusals = STATUS_INIT;
-
     if (site_has_any(site))
         return true;
     for (size_t i = 0; i < site->count; i++)
-        add_refusal(&site->members[i], &refusals);
-    return status_fail(status, refusals.outcome, "%s", refusals.text);
+        add_refusal(&site->members[i], status);
+    return false;
 }
 
 /* Which key servers may be asked; the others' reasons go into *status. A probe begins where it is

@@ -156,27 +156,38 @@ static void writer(int number)
     _exit(0);
 }
 
-static void a_pipe_without_a_reader_raises_no_signal(void **state)
+static void write_into_broken_pipe(const char *spec)
 {
     int status, ends[2];
 
-    (void)state;
     assert_int_equal(pipe(ends), 0);
     if (fork() == 0) {
         struct status failure = STATUS_INIT;
         struct log *log;
 
-        close(ends[0]);
         dup2(ends[1], STDERR_FILENO);
-        log = log_open("info", "test", &failure);
+        log = log_open(spec, "test", &failure);
+        close(ends[0]);
         log_line(log, LOG_LEVEL_INFO, "nobody reads this");
         log_close(log);
-        _exit(0);
+        _exit(log == NULL);
     }
     close(ends[0]);
     close(ends[1]);
     assert_true(wait(&status) > 0);
-    assert_true(WIFEXITED(status));
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void a_pipe_without_a_reader_raises_no_signal(void **state)
+{
+    (void)state;
+    write_into_broken_pipe("info");
+}
+
+static void a_file_that_is_a_pipe_without_a_reader_raises_no_signal(void **state)
+{
+    (void)state;
+    write_into_broken_pipe("info:/dev/fd/2");
 }
 
 static void processes_do_not_tear_each_others_lines(void **state)
@@ -234,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_line_has_time_program_process_and_level),
         cmocka_unit_test(what_is_not_printable_is_replaced_and_a_long_text_cut),
         cmocka_unit_test(a_pipe_without_a_reader_raises_no_signal),
+        cmocka_unit_test(a_file_that_is_a_pipe_without_a_reader_raises_no_signal),
         cmocka_unit_test(processes_do_not_tear_each_others_lines),
         cmocka_unit_test(no_log_drops_everything),
     };
