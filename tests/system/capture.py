@@ -8,43 +8,28 @@ import socket
 import struct
 import threading
 
+from tcp_server import TcpServer
+
 CLIENT, SERVER = 0, 1  # who sent a piece
 SERVER_PORT = 443      # in every file: the one where Wireshark expects TLS
 LINKTYPE_RAW = 101     # packets begin with the IP header
 
 
-class TcpRecorder:
+class TcpRecorder(TcpServer):
     """Forwards TCP connections to a port and notes what passes.
 
-    Attributes: port, connections: [[(CLIENT or SERVER, octets), ...], ...] in order of time.
+    Attributes: port, conversations: [[(CLIENT or SERVER, octets), ...], ...] in order of time.
     """
 
     def __init__(self, to_port):
+        super().__init__()
         self._to_port = to_port
-        self.connections = []
+        self.conversations = []
 
-    def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            pieces = []
-            self.connections.append(pieces)
-            threading.Thread(target=self._relay, args=(near, pieces), daemon=True).start()
-
-    def _relay(self, near, pieces):
-        with near, socket.create_connection(("127.0.0.1", self._to_port)) as far, \
+    def serve(self, connection):
+        pieces = []
+        self.conversations.append(pieces)
+        with connection as near, socket.create_connection(("127.0.0.1", self._to_port)) as far, \
                 selectors.DefaultSelector() as selector:
             selector.register(near, selectors.EVENT_READ, (CLIENT, far))
             selector.register(far, selectors.EVENT_READ, (SERVER, near))

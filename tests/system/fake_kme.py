@@ -10,10 +10,11 @@ import contextlib
 import json
 import os
 import socket
-import ssl
 import threading
 import time
 import uuid
+
+from tcp_server import TcpServer, require_certificates
 
 
 class Request:
@@ -78,7 +79,7 @@ def good_with_status(request):
         good(request)
 
 
-class FakeKme:
+class FakeKme(TcpServer):
     """An HTTPS server with mutual TLS on a free port, in threads of this process.
 
     Attributes: url, requests (list of (method, path)), connections (how many were accepted), resumed
@@ -87,32 +88,26 @@ class FakeKme:
     """
 
     def __init__(self, lab, behaviour=good, cert="kme-a", accept_tls=True, groups=None):
+        super().__init__()
         self._behaviour = behaviour
         self._accept_tls = accept_tls
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(*(lab.pki(cert) if isinstance(cert, str) else cert))
-        self._context.load_verify_locations(lab.ca)
-        self._context.verify_mode = ssl.CERT_REQUIRED
+        pki = lab.pki(cert) if isinstance(cert, str) else cert
+        self._context = require_certificates(pki, lab.ca)
         if groups is not None:
             self._context.set_ecdh_curve(groups)
         self._keys = {}
         self._open = set()
         self.requests = []
-        self.connections = 0
         self.resumed = 0
         self.ending = threading.Event()
 
-    def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"https://localhost:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
+    @property
+    def url(self):
+        return f"https://localhost:{self.port}"
 
     def __exit__(self, *_):
         self.ending.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().__exit__()
         for connection in list(self._open):
             connection.close()
 
@@ -133,31 +128,22 @@ class FakeKme:
     def has(self, key_id):
         return key_id.lower() in self._keys
 
-    def _accept(self):
-        while True:
-            try:
-                raw, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
-
-    def _serve(self, raw):
-        self._open.add(raw)
+    def serve(self, connection):
+        self._open.add(connection)
         try:
             if not self._accept_tls:
                 self.ending.wait(60)
                 return
-            with self._context.wrap_socket(raw, server_side=True) as connection:
-                self._open.add(connection)
-                self.resumed += connection.session_reused
-                stream = connection.makefile("rb")
-                while self._serve_one(connection, stream):
+            with self._context.wrap_socket(connection, server_side=True) as near:
+                self._open.add(near)
+                self.resumed += near.session_reused
+                stream = near.makefile("rb")
+                while self._serve_one(near, stream):
                     pass
         except (OSError, ValueError):
             pass
         finally:
-            raw.close()
+            connection.close()
 
     def _serve_one(self, connection, stream):
         line = stream.readline().decode()

@@ -6,10 +6,11 @@ nothing. `good` is what the standard says, in either wire profile.
 """
 import os
 import socket
-import ssl
 import struct
 import threading
 import uuid
+
+from tcp_server import TcpServer, require_certificates
 
 OPEN, GET_KEY, CLOSE = 2, 4, 8
 NAMES = {OPEN: "OPEN_CONNECT", GET_KEY: "GET_KEY", CLOSE: "CLOSE"}
@@ -80,58 +81,43 @@ def good(call):
     return call.refuse(SUCCESS)
 
 
-class FakeKme004:
+class FakeKme004(TcpServer):
     """A TLS server with client certificates on a free port. Attributes: url, calls (list of
     (service, stream_id)), keys that were handed out in `streams`, connections."""
 
     def __init__(self, lab, behaviour=good, profile="w1", cert="kme-a"):
+        super().__init__()
         self._behaviour, self.profile = behaviour, profile
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(*lab.pki(cert))
-        self._context.load_verify_locations(lab.ca)
-        self._context.verify_mode = ssl.CERT_REQUIRED
-        self.calls, self.streams, self.connections = [], {}, 0
+        self._context = require_certificates(lab.pki(cert), lab.ca)
+        self.calls, self.streams = [], {}
         self.ending = threading.Event()
 
-    def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"etsi004://localhost:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
+    @property
+    def url(self):
+        return f"etsi004://localhost:{self.port}"
 
     def __exit__(self, *_):
         self.ending.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().__exit__()
 
     def count(self, service):
         return sum(1 for seen, _ in self.calls if seen == service)
 
-    def _accept(self):
-        while True:
-            try:
-                raw, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
-
-    def _serve(self, raw):
+    def serve(self, connection):
         try:
-            with self._context.wrap_socket(raw, server_side=True) as connection, \
-                    connection.makefile("rb") as stream:
+            with self._context.wrap_socket(connection, server_side=True) as near, \
+                    near.makefile("rb") as stream:
                 while len(head := stream.read(8)) == 8:
                     payload = stream.read(struct.unpack(">I", head[4:])[0])
-                    call = Call(self, connection, head[3], payload)
+                    call = Call(self, near, head[3], payload)
                     self.calls.append((call.service, call.stream_id))
                     octets = self._behaviour(call)
                     if octets is not None:
-                        connection.sendall(octets)
+                        near.sendall(octets)
                     if self.profile == "w2":  # one request on each connection
-                        connection.shutdown(socket.SHUT_RDWR)
+                        near.shutdown(socket.SHUT_RDWR)
                         return
         except (OSError, ValueError):
             pass
         finally:
-            raw.close()
+            connection.close()

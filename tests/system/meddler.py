@@ -9,10 +9,10 @@ import pathlib
 import re
 import socket
 import ssl
-import threading
 import uuid
 
 import harness
+from tcp_server import TcpServer, require_certificates
 
 LARGEST_BODY = 1 << 20
 
@@ -130,40 +130,26 @@ class Honest:
         return answer
 
 
-class Meddler:
+class Meddler(TcpServer):
     """A proxy before the key server of one site, of one kind."""
 
     def __init__(self, sites, site, kind):
+        super().__init__()
         self._sites, self._site, self._kind = sites, site, kind
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(*sites.pki(f"kme-{site}"))
-        self._context.load_verify_locations(sites.ca)
+        self._context = require_certificates(sites.pki(f"kme-{site}"), sites.ca)
         self._context.verify_mode = kind.verify
         self._context.minimum_version = kind.minimum_version
         if kind.minimum_version < ssl.TLSVersion.TLSv1_2:
             self._context.set_ciphers("ALL:@SECLEVEL=0")
-        threading.Thread(target=self._accept, daemon=True).start()
 
     def url(self, _):
         """Where it is, for use like the sites' own."""
-        return f"https://localhost:{self._listener.getsockname()[1]}"
+        return f"https://localhost:{self.port}"
 
-    def close(self):
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                raw, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
-
-    def _serve(self, raw):
+    def serve(self, connection):
         with contextlib.suppress(OSError, ConnectionError, ValueError):
-            raw.settimeout(harness.LIMIT_S)
-            with self._context.wrap_socket(raw, server_side=True) as near:
+            connection.settimeout(harness.LIMIT_S)
+            with self._context.wrap_socket(connection, server_side=True) as near:
                 sae = self._kind.everybody or self._sae_of(near)
                 if sae is None:
                     Stream(near).head()
@@ -171,7 +157,7 @@ class Meddler:
                     return
                 with self._connect(sae) as far:
                     self._relay(Stream(near), Stream(far), sae)
-        raw.close()
+        connection.close()
 
     def _sae_of(self, near):
         """The one name of the client's certificate that we have a key for."""

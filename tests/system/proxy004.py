@@ -9,6 +9,7 @@ import struct
 import threading
 
 from etsi004 import GET_KEY, OPEN_CONNECT, SUCCESS
+from tcp_server import TcpServer, require_certificates
 
 LIMIT = 65536
 ENDS = {"a": "alice", "b": "bob"}
@@ -224,25 +225,19 @@ class Connection:
         self.far.send(changed.octets())
 
 
-class Proxy:
+class Proxy(TcpServer):
     """Before the key server of one site."""
 
     def __init__(self, lab, site, defect):
+        super().__init__()
         self.lab, self.site, self.defect = lab, site, defect
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(*lab.pki(f"kme-{site}"))
-        self.context.load_verify_locations(lab.ca)
-        self.context.verify_mode = ssl.CERT_REQUIRED if defect.verify else ssl.CERT_NONE
+        self.context = require_certificates(lab.pki(f"kme-{site}"), lab.ca)
+        if not defect.verify:
+            self.context.verify_mode = ssl.CERT_NONE
 
-    def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"etsi004://localhost:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+    @property
+    def url(self):
+        return f"etsi004://localhost:{self.port}"
 
     def reach(self, sae):
         """A connection to the real key server."""
@@ -253,17 +248,11 @@ class Proxy:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return context.wrap_socket(raw, server_hostname="localhost")
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                raw, _ = self._listener.accept()
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
-
-    def _serve(self, raw):
+    def serve(self, connection):
         try:
-            connection = Connection(self, raw)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            frames = Connection(self, connection)
         except OSError:
-            raw.close()
+            connection.close()
             return
-        connection.run()
+        frames.run()

@@ -8,8 +8,8 @@ import hung_kme
 from harness import OPENSSL35, SYSTEM_OPENSSL, handshake_keys, wait_until
 from recipe import Recipe
 from reloads import check_that_a_reload_reads_no_settings, measure
-from web_servers import (PREFORK, EVENT, GATEWAY_PORT, SERVER_PORT,
-                         WebServerCase, load_command, misbehave, stop_kme, text)
+from web_servers import (EVENT, PREFORK, SERVER_PORT, WebServerCase, load_command, misbehave,
+                         stop_kme, text)
 
 HANDSHAKES = 3
 PAGE = "This page came over a connection keyed by QKD."
@@ -29,12 +29,7 @@ class Apache(WebServerCase):
         return check
 
     def forward(self, recipe):
-        self.prepare(recipe)
-        recipe.server(SERVER_PORT, log="s_server")
-        recipe.start("gateway", ready=GATEWAY_PORT)
-        for _ in range(HANDSHAKES):
-            self.assertIn("s_server", recipe.run("fetch").stdout)
-        self.check_handshakes(recipe, "run/gateway-error.log", "s_server", HANDSHAKES)
+        self.check_gateway(recipe, "run/gateway-error.log", HANDSHAKES)
 
     def test_server_on_35(self):
         for block in ("prefork", "event"):

@@ -65,12 +65,7 @@ class Haproxy(WebServerCase):
                          [pid for pid, _ in used_ids(text(recipe, "run/server.log"))])
 
     def forward(self, recipe):
-        self.prepare(recipe)
-        recipe.server(SERVER_PORT, log="s_server")
-        recipe.start("gateway", ready=GATEWAY_PORT)
-        for _ in range(HANDSHAKES):
-            self.assertIn("s_server", recipe.run("fetch").stdout)
-        self.check_handshakes(recipe, "run/gateway.log", "s_server", HANDSHAKES)
+        self.check_gateway(recipe, "run/gateway.log", HANDSHAKES)
 
     def test_server_on_35(self):
         self.for_each_flow("haproxy", OPENSSL35, self.serve)

@@ -92,8 +92,7 @@ class Ours(Kit):
 
     def test_what_is_only_recommended_can_be_left_out(self):
         sites = self.quiet_sites()
-        proxy = meddler.Meddler(sites, "b", meddler.Unordered())
-        self.addCleanup(proxy.close)
+        proxy = self.enterContext(meddler.Meddler(sites, "b", meddler.Unordered()))
         kmes = [sites.url("a"), proxy.url("b")]
         self.assertEqual(self.failed(self.check(sites, kmes=kmes)), {"S14.26"})
         done = self.check(sites, "--required-only", kmes=kmes)
@@ -126,9 +125,8 @@ class Broken(Kit):
 
     def assert_fails(self, kind, expected, deviations="", between="ab"):
         sites = self.quiet_sites()
-        proxies = {site: meddler.Meddler(sites, site, kind) for site in between}
-        for proxy in proxies.values():
-            self.addCleanup(proxy.close)
+        proxies = {site: self.enterContext(meddler.Meddler(sites, site, kind))
+                   for site in between}
         done = self.check(sites, "--lab", sites.dir, "--deplete",
                           kmes=[proxies.get(site, sites).url(site) for site in "ab"])
         self.assertEqual(self.failed(done), set(expected.split()), done.stdout + done.stderr)

@@ -2,7 +2,6 @@
 """qkdctl and ETSI 004 key servers that answer as none should, or as only some do."""
 import contextlib
 import json
-import socket
 import ssl
 import struct
 import subprocess
@@ -13,6 +12,7 @@ import uuid
 
 import harness
 from harness import Lab, qkdctl
+from tcp_server import TcpServer, require_certificates
 
 OPEN_CONNECT, GET_KEY, CLOSE = 2, 4, 8
 SUCCESS, NOT_YET, INSUFFICIENT, NO_PEER, IN_USE, TIMEOUT, NOT_MET = 0, 1, 2, 3, 5, 6, 7
@@ -35,51 +35,35 @@ def refused(status):
     return struct.pack(">I", status)
 
 
-class FakeKme004:
+class FakeKme004(TcpServer):
     """An ETSI 004 server (wire profile W1) with mutual TLS on a free port. `answers` has, by
     service, the payload of the answer, a list of them (the last one stays), or a function of
     the request's payload; None closes the connection. Attributes: url, calls (services asked
     for), payloads (of the last request, by service)."""
 
     def __init__(self, lab, **answers):
+        super().__init__()
         self._answers = {OPEN_CONNECT: opened(), GET_KEY: got(), CLOSE: refused(SUCCESS)}
         self._answers.update({globals()[name.upper()]: answer for name, answer in answers.items()})
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(*lab.pki("kme-a"))
-        self._context.load_verify_locations(lab.ca)
-        self._context.verify_mode = ssl.CERT_REQUIRED
+        self._context = require_certificates(lab.pki("kme-a"), lab.ca)
         self.calls = []
         self.payloads = {}
 
-    def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"etsi004://localhost:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
+    @property
+    def url(self):
+        return f"etsi004://localhost:{self.port}"
 
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                raw, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
-
-    def _serve(self, raw):
-        with contextlib.suppress(OSError, ssl.SSLError), raw, \
-                self._context.wrap_socket(raw, server_side=True) as connection, \
-                connection.makefile("rb") as stream:
+    def serve(self, connection):
+        with contextlib.suppress(OSError, ssl.SSLError), connection as raw, \
+                self._context.wrap_socket(raw, server_side=True) as near, \
+                near.makefile("rb") as stream:
             while (header := stream.read(8)):
                 service, length = header[3], struct.unpack(">I", header[4:])[0]
                 answer = self._answer(service, stream.read(length))
                 if answer is None:
                     return
-                connection.sendall(header[:3] + bytes([service + 1]) +
-                                   struct.pack(">I", len(answer)) + answer)
+                near.sendall(header[:3] + bytes([service + 1]) +
+                             struct.pack(">I", len(answer)) + answer)
 
     def _answer(self, service, payload):
         self.calls.append(service)

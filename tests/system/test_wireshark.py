@@ -111,8 +111,8 @@ class Wireshark(unittest.TestCase):
                 client = run_client(lab, recorder.port, conf=conf, groups=words, openssl=openssl)
                 self.assertTrue(client.connected, str(client))
                 logged.append((handshake_keys(client.log), handshake_keys(server.log())[seen:]))
-        self.assertEqual(len(recorder.connections), len(clients))
-        return recorder.connections, logged
+        self.assertEqual(len(recorder.conversations), len(clients))
+        return recorder.conversations, logged
 
     def one(self, group="qkd_x25519mlkem768", initiator="client"):
         """(pieces, key ID) of one recorded handshake."""

@@ -4,6 +4,8 @@ import socket
 import struct
 import threading
 
+from tcp_server import TcpServer
+
 KEY_SHARE = 51
 CLIENT_HELLO, SERVER_HELLO = 1, 2
 
@@ -64,34 +66,20 @@ def _read_record(stream):
     return head + stream.read(int.from_bytes(head[3:5], "big")) if len(head) == 5 else b""
 
 
-class Proxy:
+class Proxy(TcpServer):
     """Forwards connections to a port; `client` and `server` change the key share that each of
     them sends (None: as it is). Attributes: port, shares (list of (kind, octets) as sent)."""
 
     def __init__(self, to_port, client=None, server=None):
+        super().__init__()
         self._to_port = to_port
         self._changes = {CLIENT_HELLO: client, SERVER_HELLO: server}
         self.shares = []
 
-    def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._to_port))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+    def serve(self, connection):
+        far = socket.create_connection(("127.0.0.1", self._to_port))
+        for source, sink in ((connection, far), (far, connection)):
+            threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def _note_and_change(self, kind):
         def change(octets):

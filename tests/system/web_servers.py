@@ -88,6 +88,15 @@ class WebServerCase(RecipeCase):
         self.assertEqual(sorted(key[2] for key in told),
                          sorted(key[2] for key in recipe.keys(other_end)))
 
+    def check_gateway(self, recipe, error_log, count):
+        """So many fetches through the recipe's gateway, each over a handshake with s_server."""
+        self.prepare(recipe)
+        recipe.server(SERVER_PORT, log="s_server")
+        recipe.start("gateway", ready=GATEWAY_PORT)
+        for _ in range(count):
+            self.assertIn("s_server", recipe.run("fetch").stdout)
+        self.check_handshakes(recipe, error_log, "s_server", count)
+
     def check_it_does_not_start(self, program, block, openssl):
         """A group that OpenSSL does not know, since nobody loads the provider, is an error."""
         with Recipe(program, openssl=openssl) as recipe:
