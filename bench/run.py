@@ -61,7 +61,8 @@ def head(seconds):
         "Written by `make bench`; do not edit. Everything here is of one run, over live key "
         "servers of ours, with a certificate of ECDSA P-256 and without resumption. **The "
         "quantum channel is simulated.**",
-        f"{machine()}; {today()}; commit {commit() or 'unknown'}; {seconds / 60:.0f} minutes.",
+        f"{machine()}; {today()}; commit {commit() or 'unknown'} (`+`: and changes since); "
+        f"{seconds / 60:.0f} minutes.",
         "Arms that are compared take their turns in one run, with another one first in each round. "
         "*Ratio of p50* is that of the medians, *paired ratio* the median of the ratios within one "
         "round. Times are from before connect(2) until the server's first octet has come; "
