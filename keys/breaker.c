@@ -101,7 +101,7 @@ static bool is_stale(const struct health *health, int64_t now_ms)
 }
 
 /* What happened, and what follows from it: each changes *health or leaves it. */
-enum event { ASKED, FAILED, PROBE_GOOD, PROBE_BAD };
+enum event { ASKED, FAILED, PASSED, PROBE_GOOD, PROBE_BAD };
 
 static enum breaker_answer on_asked(struct health *health, unsigned threshold, int64_t now_ns)
 {
@@ -130,9 +130,11 @@ static void on_failed(struct health *health, unsigned threshold, int64_t now_ns)
     }
 }
 
-static void on_probe_good(struct health *health, unsigned threshold)
+/* An attempt of this kind ended well enough for others to be let through. News of callers that had
+ * begun before it opened end no attempt. */
+static void half_close(struct health *health, unsigned threshold, enum attempt attempt)
 {
-    if (health->failures < threshold)
+    if (health->failures < threshold || health->attempt != attempt)
         return;
     health->failures = threshold - 1;
     health->attempt = NO_ATTEMPT;
@@ -150,8 +152,10 @@ static enum breaker_answer change(struct breaker *breaker, enum event event, int
             answer = on_asked(&health, breaker->threshold, now_ns);
         else if (event == FAILED)
             on_failed(&health, breaker->threshold, now_ns);
+        else if (event == PASSED)
+            half_close(&health, breaker->threshold, TRYING);
         else if (event == PROBE_GOOD)
-            on_probe_good(&health, breaker->threshold);
+            half_close(&health, breaker->threshold, PROBING);
         else if (health.failures == breaker->threshold && health.attempt == PROBING)
             pause_attempts(&health, now_ns);
         next = pack(health);
@@ -233,6 +237,12 @@ void breaker_probe_ended(struct breaker *breaker, bool good, int64_t now_ns)
 {
     if (own(breaker))
         (void)change(breaker, good ? PROBE_GOOD : PROBE_BAD, now_ns);
+}
+
+void breaker_passed(struct breaker *breaker)
+{
+    if (own(breaker))
+        (void)change(breaker, PASSED, 0);
 }
 
 bool breaker_refuse(const struct breaker *breaker, int64_t now_ns, struct status *status)

@@ -133,7 +133,7 @@ void site_note(struct member *member, const struct status *outcome, bool has_wai
         if (proves)
             breaker_good(member->breaker);
         else
-            breaker_probe_ended(member->breaker, true, monotonic_ns());
+            breaker_passed(member->breaker);
         break;
     case OUTCOME_PEER:
     case OUTCOME_EXHAUSTED:

@@ -131,7 +131,7 @@ static void give_back_rights(struct site *site, const bool healthy[static KME_LI
 {
     for (size_t i = first; i < site->count; i++)
         if (healthy[i])
-            breaker_probe_ended(site->members[i].breaker, true, monotonic_ns());
+            breaker_passed(site->members[i].breaker);
 }
 
 bool site_ask(struct site *site, struct question *question, const struct deadline *deadline,

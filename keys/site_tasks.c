@@ -59,7 +59,7 @@ bool site_begin(struct site *site, size_t number)
         case BREAKER_CLOSED:
             if (site_begin_with(site, member, number))
                 return true;
-            breaker_probe_ended(member->breaker, true, monotonic_ns());
+            breaker_passed(member->breaker);
             return false;
         case BREAKER_PROBE:
             site_begin_with(site, member, 0);

@@ -25,7 +25,7 @@ static void fail_at(struct breaker *breaker, int64_t at_ms)
     breaker_failed(breaker, &failure, at_ms * MS);
 }
 
-enum step { ASK, GOOD, FAILED, PROBE_GOOD, PROBE_BAD, END };
+enum step { ASK, GOOD, PASSED, FAILED, PROBE_GOOD, PROBE_BAD, END };
 
 /* What happens at which time, and what the one who asks is told. */
 struct row {
@@ -44,6 +44,8 @@ static void play(const struct row *rows)
                      (long long)row->at_ms, row->answer);
         if (row->step == GOOD)
             breaker_good(breaker);
+        if (row->step == PASSED)
+            breaker_passed(breaker);
         if (row->step == FAILED)
             fail_at(breaker, row->at_ms);
         if (row->step == PROBE_GOOD || row->step == PROBE_BAD)
@@ -174,6 +176,17 @@ static void what_is_stale_gets_one_regular_attempt(void **state)
                                           {FAILED, 10002, 0},
                                           {ASK, 10003, BREAKER_CLOSED},
                                           {END, 0, 0}};
+    static const struct row passes[] = {OPENS,
+                                        {ASK, 10000, BREAKER_CLOSED},
+                                        {ASK, 10000, BREAKER_OPEN},
+                                        {PROBE_GOOD, 10001, 0},
+                                        {ASK, 10001, BREAKER_OPEN},
+                                        {PASSED, 10002, 0},
+                                        {ASK, 10002, BREAKER_CLOSED},
+                                        {ASK, 10002, BREAKER_CLOSED},
+                                        {FAILED, 10003, 0},
+                                        {ASK, 10004, BREAKER_OPEN},
+                                        {END, 0, 0}};
     static const struct row is_lost[] = {OPENS,
                                          {ASK, 10000, BREAKER_CLOSED},
                                          {ASK, 11999, BREAKER_OPEN},
@@ -191,15 +204,25 @@ static void what_is_stale_gets_one_regular_attempt(void **state)
     (void)state;
     play(fails);
     play(succeeds);
+    play(passes);
     play(is_lost);
     play(is_not_stale);
 }
 
 static void the_end_of_no_probe_changes_nothing(void **state)
 {
-    static const struct row rows[] = {
-        {PROBE_GOOD, 0, 0},  {PROBE_BAD, 0, 0},        {ASK, 0, BREAKER_CLOSED},  OPENS,
-        {PROBE_BAD, 100, 0}, {ASK, 249, BREAKER_OPEN}, {ASK, 250, BREAKER_PROBE}, {END, 0, 0}};
+    static const struct row rows[] = {{PROBE_GOOD, 0, 0},
+                                      {PROBE_BAD, 0, 0},
+                                      {PASSED, 0, 0},
+                                      OPENS,
+                                      {PROBE_BAD, 100, 0},
+                                      {PROBE_GOOD, 100, 0},
+                                      {PASSED, 100, 0},
+                                      {ASK, 249, BREAKER_OPEN},
+                                      {ASK, 250, BREAKER_PROBE},
+                                      {PASSED, 251, 0},
+                                      {ASK, 252, BREAKER_OPEN},
+                                      {END, 0, 0}};
 
     (void)state;
     play(rows);
