@@ -79,7 +79,7 @@ static void count_down(process_word *word, pid_t pid)
     } while (!atomic_compare_exchange_weak(word, &seen, word_of(pid, value > 0 ? value - 1 : 0)));
 }
 
-/* Each of the three may be refused, by an old kernel or a limit; the pool is of use without. */
+/* Each may be refused, by an old kernel or a limit; the pool is of use without. */
 static struct cell *cells_new(size_t size_bytes)
 {
     void *cells =
@@ -89,7 +89,6 @@ static struct cell *cells_new(size_t size_bytes)
         return NULL;
     (void)madvise(cells, size_bytes, MADV_DONTDUMP);
     (void)madvise(cells, size_bytes, MADV_WIPEONFORK);
-    (void)mlock(cells, size_bytes);
     return cells;
 }
 
@@ -131,6 +130,20 @@ static bool is_too_old(const struct key_pool *pool, int64_t reserved_ns, int64_t
     return now_ns - reserved_ns >= pool->max_age_ns;
 }
 
+bool key_pool_has_fresh(const struct key_pool *pool, int64_t now_ns)
+{
+    pid_t pid = getpid();
+
+    for (size_t i = 0; value_of(&pool->level, pid) > 0 && i < pool->capacity; i++) {
+        const struct slot *slot = &pool->slots[i];
+
+        if (value_of(&slot->state, pid) == SLOT_FULL &&
+            !is_too_old(pool, atomic_load(&slot->reserved_ns), now_ns))
+            return true;
+    }
+    return false;
+}
+
 /* A slot to fill. Whoever has been counted in `level` finds one: there are as many slots. The
  * limit is for threads that keep getting in each other's way. */
 static struct slot *claim_free_slot(struct key_pool *pool, pid_t pid)
@@ -164,11 +177,19 @@ static void fill(struct key_pool *pool, struct slot *slot, const struct ahead_ke
     cell->held = (uint8_t)(1 + key_bytes);
 }
 
+/* A fork inherits no lock. */
+static void lock_in_this_process(const struct key_pool *pool, pid_t pid)
+{
+    if (atomic_load(&pool->level) >> VALUE_BITS != (uint64_t)pid)
+        (void)mlock(pool->cells, pool->capacity * sizeof(pool->cells[0]));
+}
+
 static bool put(struct key_pool *pool, const struct ahead_key *item, int64_t now_ns)
 {
     pid_t pid = getpid();
     struct slot *slot;
 
+    lock_in_this_process(pool, pid);
     if (is_too_old(pool, item->reserved_ns, now_ns) ||
         (item->key != NULL && item->key->size_bytes > SOURCE_KEY_BYTES) ||
         !count_up(&pool->level, pid, pool->capacity))

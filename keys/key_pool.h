@@ -39,6 +39,9 @@ void key_pool_free(struct key_pool *pool);
 /* How many are in it, of this process; one that is on its way in or out counts. */
 size_t key_pool_level(const struct key_pool *pool);
 
+/* Whether one of them may still be used. */
+bool key_pool_has_fresh(const struct key_pool *pool, int64_t now_ns);
+
 /* Takes the key over in any case. False, and it is wiped: the pool is full, or the reservation is
  * too old already. */
 bool key_pool_put(struct key_pool *pool, struct ahead_key *item, int64_t now_ns);

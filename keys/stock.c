@@ -120,7 +120,7 @@ bool stock_look(struct stock *stock)
     struct deadline now = deadline_in_ms(0);
 
     go_on(stock, &now);
-    return stock->pool != NULL && key_pool_level(stock->pool) > 0 &&
+    return stock->pool != NULL && key_pool_has_fresh(stock->pool, monotonic_ns()) &&
            (stock->ops->collect == NULL || site_has_any(stock->site));
 }
 

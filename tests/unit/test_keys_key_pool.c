@@ -314,6 +314,58 @@ static void a_forked_child_finds_it_empty_and_its_parent_keeps_all(void **state)
     key_pool_free(pool);
 }
 
+/* 0 also where the system refuses, as with AddressSanitizer, which does not pass mlock on. */
+static long locked_kib(void)
+{
+    char line[128];
+    long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        (void)sscanf(line, "VmLck: %ld", &kib);
+    if (file != NULL)
+        fclose(file);
+    return kib;
+}
+
+static int locks_what_it_fills(void *argument)
+{
+    struct key_pool *pool = argument;
+    struct ahead_key item = item_of(1, 0);
+
+    if (locked_kib() != 0 || !key_pool_put(pool, &item, 0))
+        return 1;
+    return locked_kib() > 0 ? 0 : 2;
+}
+
+static void a_forked_child_keeps_its_own_keys_out_of_swap_too(void **state)
+{
+    struct key_pool *pool = key_pool_new(4, MAX_AGE_NS);
+
+    (void)state;
+    assert_true(put_number(pool, 1, 0));
+    if (locked_kib() == 0) {
+        print_message("skipped: no memory can be locked here\n");
+        key_pool_free(pool);
+        skip();
+    }
+    assert_int_equal(in_child(locks_what_it_fills, pool), 0);
+    key_pool_free(pool);
+}
+
+static void what_is_too_old_is_not_fresh(void **state)
+{
+    struct key_pool *pool = key_pool_new(4, MAX_AGE_NS);
+
+    (void)state;
+    assert_false(key_pool_has_fresh(pool, 0));
+    assert_true(put_number(pool, 1, 0) && put_number(pool, 2, 10));
+    assert_true(key_pool_has_fresh(pool, MAX_AGE_NS));
+    assert_false(key_pool_has_fresh(pool, MAX_AGE_NS + 10));
+    assert_int_equal(key_pool_level(pool), 2);
+    key_pool_free(pool);
+}
+
 static int memory_holds_something(void *pool)
 {
     return memory_is_zero(pool) ? 0 : 1;
@@ -376,6 +428,8 @@ int main(void)
         cmocka_unit_test(of_many_threads_each_item_comes_out_once),
         cmocka_unit_test(a_forked_child_finds_it_empty_and_its_parent_keeps_all),
         cmocka_unit_test(a_forked_child_has_none_of_its_parents_octets),
+        cmocka_unit_test(a_forked_child_keeps_its_own_keys_out_of_swap_too),
+        cmocka_unit_test(what_is_too_old_is_not_fresh),
         cmocka_unit_test(a_core_dump_and_a_child_are_kept_from_its_memory),
     };
 

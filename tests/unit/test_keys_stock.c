@@ -138,6 +138,7 @@ static void one_that_is_too_old_is_closed_and_not_handed_out(void **state)
     use(&scene);
     assert_true(stock_look(scene.stock));
     poll(NULL, 0, 1050);
+    assert_false(stock_look(scene.stock));
     assert_false(use(&scene));
     assert_int_equal(fakes[0].streams_closed, CAPACITY);
     close_scene(&scene);
