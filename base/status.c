@@ -13,6 +13,7 @@ static const char *const outcome_names[OUTCOME_COUNT] = {
     [OUTCOME_KME] = "kme",
     [OUTCOME_TIMEOUT] = "timeout",
     [OUTCOME_EXHAUSTED] = "exhausted",
+    [OUTCOME_LIMIT] = "limit",
     [OUTCOME_INTERNAL] = "internal",
 };
 

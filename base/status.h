@@ -22,6 +22,7 @@ enum outcome {
     OUTCOME_KME,       /* the key server could not be reached, or answered no */
     OUTCOME_TIMEOUT,   /* the time budget was spent while waiting for the key server */
     OUTCOME_EXHAUSTED, /* the key server has no key material at the moment */
+    OUTCOME_LIMIT,     /* a limit of our own, so that the key server was not asked */
     OUTCOME_INTERNAL,  /* out of memory, or a defect of ours */
     OUTCOME_COUNT
 };

@@ -13,10 +13,15 @@ struct retry retry_begin(void)
     return retry;
 }
 
+bool retry_has_time(const struct retry *retry, const struct deadline *deadline)
+{
+    return retry->pause_ms < deadline_left_ms(&retry->window) &&
+           retry->pause_ms < deadline_left_ms(deadline);
+}
+
 bool retry_pause(struct retry *retry, const struct deadline *deadline)
 {
-    if (retry->pause_ms >= deadline_left_ms(&retry->window) ||
-        retry->pause_ms >= deadline_left_ms(deadline))
+    if (!retry_has_time(retry, deadline))
         return false;
     poll(NULL, 0, retry->pause_ms);
     retry->pause_ms *= 2;

@@ -21,7 +21,10 @@ struct retry {
 /* Begins with the first attempt. */
 struct retry retry_begin(void);
 
-/* Pauses before the next attempt; false, at once, when there is no time for one. */
+/* Whether there is time for another attempt. */
+bool retry_has_time(const struct retry *retry, const struct deadline *deadline);
+
+/* Pauses before it; false, at once, when there is no time. */
 bool retry_pause(struct retry *retry, const struct deadline *deadline);
 
 #endif

@@ -184,8 +184,8 @@ static bool take_tls(const char *const *values, struct endpoint_tls *tls, struct
     if (require != NULL && !tls->require_pq && strcmp(require, "no") != 0)
         return status_fail(fault, OUTCOME_CONFIG, "kme-require-pq = '%s' is neither yes nor no",
                            require);
-    if (tls->require_pq && tls->groups != NULL && strstr(tls->groups, "MLKEM") == NULL &&
-        strstr(tls->groups, "DEFAULT") == NULL)
+    if (tls->require_pq && tls->groups != NULL && strcasestr(tls->groups, "MLKEM") == NULL &&
+        strcasestr(tls->groups, "DEFAULT") == NULL)
         return status_fail(fault, OUTCOME_CONFIG,
                            "kme-require-pq = yes, and kme-groups = '%s' names no post-quantum "
                            "hybrid (MLKEM)",

@@ -94,7 +94,7 @@ bool source_turn(struct source *source, const struct key_ref *ref, const struct 
     wait_ns = guard_turn(source->guard, use, monotonic_ns(), most_ns);
 
     if (wait_ns < 0)
-        return status_fail(status, OUTCOME_EXHAUSTED,
+        return status_fail(status, OUTCOME_LIMIT,
                            "%s max-keys-per-second = %d%s; the key "
                            "server was not asked",
                            use == GUARD_RESERVE ? "keys are reserved faster than"
@@ -146,8 +146,8 @@ static bool ask_patiently(struct source *source, enum guard_use use, struct ques
     unsigned again = 0;
 
     while (!site_ask(source->site, question, deadline, member, status)) {
-        if (!source->ops->asks_again || !question->may_pass || !may_ask_again(source, use) ||
-            !retry_pause(&retry, deadline)) {
+        if (!source->ops->asks_again || !question->may_pass || !retry_has_time(&retry, deadline) ||
+            !may_ask_again(source, use) || !retry_pause(&retry, deadline)) {
             if (again > 0)
                 guard_retry_failed(source->guard, monotonic_ns());
             return false;

@@ -50,12 +50,13 @@ static bool make_share(struct key *key, const uint8_t *public, size_t inner_byte
 static bool make_offer(struct key *key, struct status *status)
 {
     const struct settings *settings = key->context->settings;
+    struct source *source = key->context->source;
     struct deadline deadline = deadline_in_ms(settings_timeout_ms(settings));
     struct reservation *reservation = NULL;
 
     if (settings_initiator(settings) == INITIATOR_CLIENT) {
-        if (!source_turn(key->context->source, NULL, &deadline, status) ||
-            !source_reserve(key->context->source, &deadline, &reservation, status))
+        if (!source_is_open(source, status) || !source_turn(source, NULL, &deadline, status) ||
+            !source_reserve(source, &deadline, &reservation, status))
             return false;
         key->key_id = reservation_ref(reservation)->id;
     }

@@ -15,6 +15,7 @@ const OSSL_ITEM reason_strings[REASON_COUNT] = {
     {REASON_KEY_USE, TEXT("the key cannot be used like this")},
     {REASON_PRIVATE_EXPORT, TEXT("private keys are not exported")},
     {REASON_INTERNAL, TEXT("out of memory, or a defect of the provider")},
+    {REASON_LIMIT, TEXT("keys are asked for faster than this end allows")},
     {REASON_NONE, NULL},
 };
 
@@ -26,6 +27,7 @@ static const enum reason reasons_of_outcomes[OUTCOME_COUNT] = {
     [OUTCOME_KME] = REASON_KME,
     [OUTCOME_TIMEOUT] = REASON_KME_TIMEOUT,
     [OUTCOME_EXHAUSTED] = REASON_KME_EXHAUSTED,
+    [OUTCOME_LIMIT] = REASON_LIMIT,
     [OUTCOME_INTERNAL] = REASON_INTERNAL,
 };
 

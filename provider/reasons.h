@@ -27,6 +27,7 @@ enum reason {
     REASON_KEY_USE,
     REASON_PRIVATE_EXPORT,
     REASON_INTERNAL,
+    REASON_LIMIT,
     REASON_COUNT
 };
 

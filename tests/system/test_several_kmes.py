@@ -114,6 +114,14 @@ class Health(unittest.TestCase):
             self.assertIn("the time budget ended while waiting for the answer", lines[2])
             self.assertEqual(reservations(hung), 2)
 
+    def test_a_key_server_that_is_left_out_costs_no_turns(self):
+        with FakeKme(self.lab, Switch(False)) as hung, \
+                Probe(self.lab.conf_with("alice", kme=hung.url, timeout_ms=TIMEOUT_MS,
+                                         initiator="client", max_keys_per_second=1,
+                                         max_keys_burst=3), *["try"] * 12) as probe:
+            lines = probe.lines()
+            self.assertEqual([LEFT_OUT in line for line in lines[2:]], [True] * 10, lines)
+
     def test_it_is_asked_again_when_it_is_back(self):
         switch = Switch(False)
         with FakeKme(self.lab, switch) as kme, \
