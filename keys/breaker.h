@@ -54,8 +54,8 @@ void breaker_failed(struct breaker *breaker, const struct status *failure, int64
 /* What came of the probe. Good: callers are let through, and one more failure opens it again. */
 void breaker_probe_ended(struct breaker *breaker, bool good, int64_t now_ns);
 
-/* A caller who was told BREAKER_CLOSED has got on well so far, which proves nothing, or will not ask:
- * if it was the one who tries what is stale, others are let through as after a good probe. */
+/* A caller who was told BREAKER_CLOSED has got on well so far, which proves nothing, or will not
+ * ask: if it was the one who tries what is stale, others are let through as after a good probe. */
 void breaker_passed(struct breaker *breaker);
 
 /* Puts into *status how often it failed and how it did last; OUTCOME_KME. Returns false. */
