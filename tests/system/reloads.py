@@ -113,9 +113,16 @@ def used_ids(log):
     return [(int(pid), key_id) for pid, key_id in _USED.findall(log)]
 
 
+def _catches(pid, signum):
+    """Whether a signal would not end this process."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return int(re.search(r"^SigCgt:\s*(\w+)$", status, re.M)[1], 16) >> (signum - 1) & 1
+
+
 def signal_until(pid, signum, took_effect, what):
     """Sends a signal, and again when nothing has come of it for a while: HAProxy takes no notice of
     one that comes while its master starts, nor stunnel of one that comes early."""
+    wait_until(lambda: _catches(pid, signum), f"a process that takes signals for {what}")
     for _ in range(LIMIT_S // SIGNAL_AGAIN_S):
         os.kill(pid, signum)
         with contextlib.suppress(HarnessError):
