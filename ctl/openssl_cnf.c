@@ -9,10 +9,8 @@
 
 #include "ctl/nearest.h"
 
-/* Names in the section that are not for us: OpenSSL's own, and those of the provider alone. */
-static const char *const other_names[] = {
-    "activate", "identity", "module", "soft_load", "source-uri", "destination-uri",
-};
+/* Names in the section that are not for us, but for OpenSSL. */
+static const char *const other_names[] = {"activate", "identity", "module", "soft_load"};
 
 static const char codepoint_prefix[] = "codepoint-";
 

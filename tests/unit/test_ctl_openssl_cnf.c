@@ -67,6 +67,8 @@ static void takes_all_settings_and_the_providers_own(void **state)
     assert_string_equal(values[SETTING_KME], "https://h");
     assert_string_equal(values[SETTING_INITIATOR], "server");
     assert_string_equal(values[SETTING_TIMEOUT_MS], "5");
+    assert_string_equal(values[SETTING_SOURCE_URI], "sae://a");
+    assert_string_equal(values[SETTING_DESTINATION_URI], "sae://b");
     openssl_cnf_free(values);
 }
 
