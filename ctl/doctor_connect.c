@@ -248,7 +248,7 @@ void doctor_handshake(struct doctor *doctor)
     struct status status = STATUS_INIT;
     int listener;
 
-    if (doctor->choices.peer_config == NULL || doctor_tls_command(doctor, "Groups") == NULL) {
+    if (doctor->choices.peer_config == NULL || doctor_tls_groups(doctor) == NULL) {
         doctor_not_tried(doctor, doctor->choices.peer_config == NULL
                                      ? "no --peer-config was given"
                                      : "this file gives no groups to all programs");

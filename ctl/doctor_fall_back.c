@@ -82,10 +82,8 @@ static void check_diagnostics(struct doctor *doctor)
 
 void doctor_fall_back(struct doctor *doctor)
 {
-    const char *list = doctor_tls_command(doctor, "Groups");
+    const char *list = doctor_tls_groups(doctor);
 
-    if (list == NULL)
-        list = doctor_tls_command(doctor, "Curves");
     if (list != NULL)
         check_list(doctor, list);
     check_minimum(doctor);

@@ -202,14 +202,12 @@ static bool check_list(struct doctor *doctor, const char *list)
 
 void doctor_groups(struct doctor *doctor)
 {
-    const char *list = doctor_tls_command(doctor, "Groups");
+    const char *list = doctor_tls_groups(doctor);
 
     if (doctor->tls_section == NULL) {
         doctor_ok(doctor, "none for all programs; those that a program sets itself count");
         return;
     }
-    if (list == NULL)
-        list = doctor_tls_command(doctor, "Curves");
     if (check_list(doctor, list) && check_maximum(doctor) && check_context(doctor) && list != NULL)
         doctor_ok(doctor, "Groups = %s", list);
 }

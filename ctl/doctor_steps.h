@@ -79,6 +79,9 @@ bool doctor_next_group(const char **list, struct doctor_listed *listed);
 /* A line of the TLS settings of all programs, by its name in any case; NULL when there is none. */
 const char *doctor_tls_command(const struct doctor *doctor, const char *name);
 
+/* The groups of all programs: the line Groups, or Curves, which is OpenSSL's other word for it. */
+const char *doctor_tls_groups(const struct doctor *doctor);
+
 /* Whether the program's OpenSSL is MAJOR.MINOR or newer. */
 bool doctor_openssl_is(const struct doctor *doctor, unsigned major, unsigned minor);
 

@@ -41,20 +41,32 @@ static const char *find_section(struct doctor *doctor)
     return NULL;
 }
 
-/* OpenSSL takes the names of TLS commands in any case, and Curves as another word for Groups. */
-const char *doctor_tls_command(const struct doctor *doctor, const char *name)
+/* OpenSSL does the commands in their order, so of several the last counts. `other` may be NULL. */
+static const char *last_of(const struct doctor *doctor, const char *name, const char *other)
 {
     STACK_OF(CONF_VALUE) *rows =
         doctor->tls_section != NULL ? doctor_conf_section(doctor, doctor->tls_section) : NULL;
+    const char *last = NULL;
 
     for (int i = 0; i < sk_CONF_VALUE_num(rows); i++) {
-        const char *dot = strrchr(sk_CONF_VALUE_value(rows, i)->name, '.');
-        const char *command = dot != NULL ? dot + 1 : sk_CONF_VALUE_value(rows, i)->name;
+        const CONF_VALUE *row = sk_CONF_VALUE_value(rows, i);
+        const char *dot = strrchr(row->name, '.');
+        const char *command = dot != NULL ? dot + 1 : row->name;
 
-        if (strcasecmp(command, name) == 0)
-            return sk_CONF_VALUE_value(rows, i)->value;
+        if (strcasecmp(command, name) == 0 || (other != NULL && strcasecmp(command, other) == 0))
+            last = row->value;
     }
-    return NULL;
+    return last;
+}
+
+const char *doctor_tls_command(const struct doctor *doctor, const char *name)
+{
+    return last_of(doctor, name, NULL);
+}
+
+const char *doctor_tls_groups(const struct doctor *doctor)
+{
+    return last_of(doctor, "Groups", "Curves");
 }
 
 void doctor_tls(struct doctor *doctor)

@@ -11,7 +11,8 @@ import tempfile
 import threading
 import unittest
 
-from doctor_case import diagnose, follow, issue, openssl, past, set_in_section
+from doctor_case import (diagnose, follow, issue, openssl, past, remove_in_section,
+                         set_in_section)
 from fake_kme import FakeKme
 from harness import OPENSSL35, Lab, Server, delivered, wait_until
 
@@ -190,6 +191,12 @@ class BothEnds(Case):
                   *words)
         set_in_section(other, "tls", "Groups = qkd_x25519:qkd_mlkem768")
         self.assert_sound(*words)
+
+    def test_groups_under_their_older_name_make_a_handshake_as_well(self):
+        remove_in_section(self.path, "tls", "Groups")
+        self.set("Curves = qkd_x25519mlkem768", "tls")
+        found = self.assert_sound("--peer-config", self.lab.conf("bob"))
+        self.assertEqual(found.outcome("handshake"), "ok", str(found))
 
     def test_the_other_end_has_another_number_for_the_group(self):
         other = self.lab.conf_with("bob", groups="qkd_x25519",
