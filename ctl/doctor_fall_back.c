@@ -53,6 +53,24 @@ static void check_list(struct doctor *doctor, const char *list)
     buf_free(&others);
 }
 
+/* OpenSSL's own list, which a program without one uses, has no group of a provider like ours. */
+static void check_no_list(struct doctor *doctor)
+{
+    char cure[DOCTOR_CURE_BYTES];
+
+    if (doctor->tls_section != NULL)
+        doctor_cure(cure,
+                    "see that each program sets QKD groups of its own, or put this line into "
+                    "section [%s]: Groups = %s",
+                    doctor->tls_section, doctor_default_group(doctor));
+    else
+        doctor_cure(cure, "see that each program sets QKD groups of its own, or give them to all "
+                          "programs, as the step 'tls' says");
+    doctor_warn(doctor, cure,
+                "this file gives no groups to all programs: connections of a program that sets "
+                "none itself have no QKD");
+}
+
 /* As SSL_CTX_new leaves it: the distribution may have set one, too. */
 static void check_minimum(struct doctor *doctor)
 {
@@ -86,9 +104,10 @@ void doctor_fall_back(struct doctor *doctor)
 
     if (list != NULL)
         check_list(doctor, list);
+    else
+        check_no_list(doctor);
     check_minimum(doctor);
     check_diagnostics(doctor);
     if (doctor->outcomes[DOCTOR_FALL_BACK] == FINDING_OK)
-        doctor_ok(doctor, "%s, TLS 1.3 only: no connection goes on without QKD",
-                  list != NULL ? "QKD groups only" : "no groups for all programs");
+        doctor_ok(doctor, "QKD groups only, TLS 1.3 only: no connection goes on without QKD");
 }

@@ -21,6 +21,11 @@ bool doctor_find_group(const struct doctor *doctor, const char *name, struct doc
     return false;
 }
 
+const char *doctor_default_group(const struct doctor *doctor)
+{
+    return doctor_openssl_is(doctor, 3, 5) ? "qkd_x25519mlkem768" : "qkd_x25519";
+}
+
 bool doctor_next_group(const char **list, struct doctor_listed *listed)
 {
     size_t length;
@@ -96,7 +101,7 @@ static void put_mended(const struct doctor *doctor, const char *list, struct buf
         buf_put_text(mended, name);
     }
     if (mended->length == 0)
-        buf_put_text(mended, doctor_openssl_is(doctor, 3, 5) ? "qkd_x25519mlkem768" : "qkd_x25519");
+        buf_put_text(mended, doctor_default_group(doctor));
     buf_put_u8(mended, 0);
 }
 
@@ -185,7 +190,7 @@ static bool check_list(struct doctor *doctor, const char *list)
     size_t ours;
 
     doctor_cure(cure, "in section [%s] write the line as: Groups = %s", doctor->tls_section,
-                doctor_openssl_is(doctor, 3, 5) ? "qkd_x25519mlkem768" : "qkd_x25519");
+                doctor_default_group(doctor));
     if (list == NULL) {
         doctor_warn(doctor, cure,
                     "section [%s] has no line 'Groups = LIST': programs use QKD only when they set "

@@ -65,6 +65,9 @@ bool doctor_program_group(const struct doctor *doctor, size_t index, struct doct
 /* The group of this name, as this OpenSSL compares names; false when the program has none. */
 bool doctor_find_group(const struct doctor *doctor, const char *name, struct doctor_group *group);
 
+/* The group to advise where the file names none: with ML-KEM when this OpenSSL has it. */
+const char *doctor_default_group(const struct doctor *doctor);
+
 /* One name of a list of groups, without the marks that OpenSSL from 3.3 or 3.5 on takes before
  * it. */
 struct doctor_listed {

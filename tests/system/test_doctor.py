@@ -313,6 +313,23 @@ class Broken(unittest.TestCase):
         self.assertEqual(len({case.what for case in CASES}), len(CASES))
 
 
+class WithoutGroups(unittest.TestCase):
+    def test_a_file_without_groups_is_not_called_safe(self):
+        with Lab() as lab:
+            for section, name in (("tls", "Groups"), ("init", "ssl_conf")):
+                with self.subTest(name=name):
+                    world = World(lab, lab.temp / name)
+                    world.remove(name, section)
+                    found = diagnose(world.path)
+                    said = [one for one in found.findings if one["step"] == "fall-back"]
+                    self.assertEqual({one["outcome"] for one in said}, {"warning"}, str(found))
+                    self.assertRegex(said[0]["text"], "gives no groups to all .* have no QKD$")
+                    self.assertIn("each program sets QKD groups of its own", said[0]["cure"])
+                    if section == "tls":
+                        follow(said[0]["cure"], world.path)
+                        self.assertIsNone(diagnose(world.path).first, said[0]["cure"])
+
+
 class Modules(unittest.TestCase):
     """A module that never gets through its start ends a process of its own, not the doctor."""
 
