@@ -9,6 +9,20 @@
 
 enum { LOAD_LIMIT_MS = 8000, LINE_BYTES = 1024, STAGE_BYTES = 128 };
 
+/* The program's report is in between. */
+static bool check_output(struct doctor *doctor)
+{
+    if (!doctor->program.lost[0])
+        return true;
+    doctor_wrong(doctor,
+                 "remove the module that does so from this file, and report it to its maker: the "
+                 "output of every program would have it, too",
+                 "a program with this file writes more than %d KiB to its standard output when it "
+                 "only loads the file",
+                 DOCTOR_PROGRAM_MAX_BYTES / 1024);
+    return false;
+}
+
 /* What the module does in its first moments is not for us to mend. */
 static bool check_end(struct doctor *doctor)
 {
@@ -16,7 +30,7 @@ static bool check_end(struct doctor *doctor)
     char stage[STAGE_BYTES], cure[DOCTOR_CURE_BYTES];
 
     if (program->end == PROGRAM_EXITED && program->number == 0)
-        return true;
+        return check_output(doctor);
     doctor_program_stage(program, stage, sizeof(stage));
     doctor_cure(cure,
                 "install the module that belongs to this qkdctl (version %s) and to the OpenSSL of "

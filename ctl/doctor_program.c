@@ -35,30 +35,47 @@ static void become_program(const char *config, const char *const *words, int inp
     _exit(EXIT_NOT_STARTED);
 }
 
-/* False at the end of the stream, or when there is more than we take. */
-static bool take(int fd, struct buf *into)
+/* False at the end of the stream. What is beyond the maximum is read and forgotten, so that the
+ * program does not hang because of us; an octet always stays free for the NUL. */
+static bool take(int fd, struct buf *into, bool *lost)
 {
-    uint8_t *to = buf_reserve(into, READ_BYTES);
-    ssize_t got = to != NULL ? read(fd, to, READ_BYTES) : 0;
+    char beyond[READ_BYTES];
+    size_t room = DOCTOR_PROGRAM_MAX_BYTES - into->length;
+    size_t wanted = room > 0 && room < READ_BYTES ? room : READ_BYTES;
+    uint8_t *to = room > 0 ? buf_reserve(into, wanted + 1) : NULL;
+    ssize_t got = read(fd, to != NULL ? (void *)to : beyond, wanted);
 
     if (got < 0)
         return errno == EINTR || errno == EAGAIN;
-    into->length += (size_t)got;
+    if (to != NULL)
+        into->length += (size_t)got;
+    else
+        *lost = *lost || got > 0;
     return got > 0;
 }
 
-/* Reads both streams to their ends; false when the time is over before. */
-static bool collect(const int *from, struct buf *const *into, const struct deadline *deadline)
+static void terminate(struct buf *text)
 {
-    struct pollfd streams[STREAMS] = {{from[0], POLLIN, 0}, {from[1], POLLIN, 0}};
+    if (text->data != NULL)
+        text->data[text->length++] = 0;
+    else
+        buf_put_u8(text, 0);
+}
+
+/* Reads both streams to their ends; false when the time is over before. */
+static bool collect(struct doctor_program *program)
+{
+    struct pollfd streams[STREAMS] = {{program->streams[0], POLLIN, 0},
+                                      {program->streams[1], POLLIN, 0}};
+    struct buf *const into[STREAMS] = {&program->out, &program->errors};
 
     while (streams[0].fd >= 0 || streams[1].fd >= 0) {
-        int ready = poll(streams, STREAMS, deadline_left_ms(deadline));
+        int ready = poll(streams, STREAMS, deadline_left_ms(&program->deadline));
 
-        if (ready == 0 || deadline_passed(deadline))
+        if (ready == 0 || deadline_passed(&program->deadline))
             return false;
         for (int i = 0; ready > 0 && i < STREAMS; i++)
-            if (streams[i].revents != 0 && !take(streams[i].fd, into[i]))
+            if (streams[i].revents != 0 && !take(streams[i].fd, into[i], &program->lost[i]))
                 streams[i].fd = -1;
     }
     return true;
@@ -113,14 +130,12 @@ bool doctor_program_start(struct doctor_program *program, const char *config,
 
 bool doctor_program_end(struct doctor_program *program, struct status *status)
 {
-    struct buf *const into[STREAMS] = {&program->out, &program->errors};
-
     if (program->pid > 0) {
-        reap(program, program->pid, collect(program->streams, into, &program->deadline));
+        reap(program, program->pid, collect(program));
         close_pair(program->streams);
         program->pid = 0;
-        buf_put_u8(&program->out, 0);
-        buf_put_u8(&program->errors, 0);
+        terminate(&program->out);
+        terminate(&program->errors);
     }
     if (program->end == PROGRAM_EXITED && program->number == EXIT_NOT_STARTED)
         status_fail(status, OUTCOME_INTERNAL, "cannot run this program once more");
@@ -141,8 +156,8 @@ void doctor_program_free(struct doctor_program *program)
         buf_free(&program->errors);
     }
     *program = (struct doctor_program){.end = PROGRAM_NOT_RUN};
-    buf_init(&program->out, DOCTOR_PROGRAM_MAX_BYTES + READ_BYTES);
-    buf_init(&program->errors, DOCTOR_PROGRAM_MAX_BYTES + READ_BYTES);
+    buf_init(&program->out, DOCTOR_PROGRAM_MAX_BYTES + 1);
+    buf_init(&program->errors, DOCTOR_PROGRAM_MAX_BYTES + 1);
 }
 
 bool doctor_program_line(const struct doctor_program *program, const char *name, size_t index,

@@ -36,6 +36,7 @@ struct doctor_program {
     int number;        /* exit code or signal */
     struct buf out;    /* lines, NUL-terminated */
     struct buf errors; /* standard error, where QKD_LOG=error goes; NUL-terminated */
+    bool lost[2];      /* whether there was more than the maximum of out, of errors */
 };
 
 /* Runs "qkdctl doctor-program WORDS..." with this OPENSSL_CONF and collects what it writes; it is
