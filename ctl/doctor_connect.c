@@ -224,19 +224,55 @@ static int listen_here(char port[static PORT_BYTES], struct status *status)
     return -1;
 }
 
-/* The client's reason is often only the alert that the server sent for a reason of its own. */
-static void say_both(struct doctor *doctor, const struct doctor_program *client,
-                     const struct doctor_program *server)
+/* Whether this end knows a reason that is not only what the other end did. */
+static bool has_own_reason(const struct doctor_program *program)
 {
     char reason[LINE_BYTES];
 
+    if (program->end != PROGRAM_EXITED)
+        return true;
+    return doctor_program_line(program, "handshake-error", 0, reason, sizeof(reason)) &&
+           strstr(reason, " alert ") == NULL && strcmp(reason, DOCTOR_PROGRAM_SILENCE) != 0 &&
+           strncmp(reason, DOCTOR_PROGRAM_BROKE, strlen(DOCTOR_PROGRAM_BROKE)) != 0;
+}
+
+/* OpenSSL's words for a missing module are those for a mistake in Groups, so it takes a doctor with
+ * that file to find the cause. */
+static bool say_early_end(struct doctor *doctor, const struct doctor_program *server)
+{
+    char stage[WORD_BYTES], reason[LINE_BYTES], cure[DOCTOR_CURE_BYTES];
+
+    doctor_program_stage(server, stage, sizeof(stage));
+    if (strcmp(stage, DOCTOR_PROGRAM_HANDSHAKE) == 0)
+        return false;
+    if (server->end != PROGRAM_EXITED)
+        snprintf(reason, sizeof(reason), "it %s", server->end == PROGRAM_HUNG ? "hung" : "crashed");
+    else if (doctor_program_loaded(server, reason, sizeof(reason)) &&
+             !doctor_program_line(server, "handshake-error", 0, reason, sizeof(reason)))
+        return false;
+    doctor_wrong(doctor,
+                 doctor_cure(cure, "examine that file by itself: qkdctl doctor --config %s",
+                             doctor->choices.peer_config),
+                 "a program with the other SAE's file failed before the handshake, at: %s: %s",
+                 stage, reason);
+    return true;
+}
+
+/* The client's reason is often only the alert that the server sent for a reason of its own, or
+ * that the server is not there. */
+static void say_both(struct doctor *doctor, const struct doctor_program *client,
+                     const struct doctor_program *server)
+{
     if (is_done(client))
         say_success(doctor, client, "the other SAE's file");
-    else if (doctor_program_line(client, "handshake-error", 0, reason, sizeof(reason)) &&
-             strstr(reason, " alert ") == NULL)
+    else if (has_own_reason(client))
         say_failure(doctor, client, "the other SAE's file");
-    else
+    else if (say_early_end(doctor, server))
+        return;
+    else if (has_own_reason(server))
         say_failure(doctor, server, "the other SAE's file, at its end,");
+    else
+        say_failure(doctor, client, "the other SAE's file");
 }
 
 void doctor_handshake(struct doctor *doctor)

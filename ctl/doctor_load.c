@@ -49,17 +49,26 @@ static bool check_end(struct doctor *doctor)
 }
 
 /* The oldest error is the cause, and comes with the most detail. */
-static bool check_config(struct doctor *doctor)
+bool doctor_program_loaded(const struct doctor_program *program, char *cause, size_t cause_bytes)
 {
-    char result[STAGE_BYTES] = "", error[LINE_BYTES], cause[LINE_BYTES] = "no reason is given";
+    char result[STAGE_BYTES] = "", error[LINE_BYTES];
 
-    doctor_program_line(&doctor->program, "config", 0, result, sizeof(result));
+    doctor_program_line(program, "config", 0, result, sizeof(result));
     if (strcmp(result, "loaded") == 0)
         return true;
-    for (size_t i = 0;
-         doctor_program_line(&doctor->program, "config-error", i, error, sizeof(error)); i++)
+    snprintf(cause, cause_bytes, "no reason is given");
+    for (size_t i = 0; doctor_program_line(program, "config-error", i, error, sizeof(error)); i++)
         if (i == 0 || strstr(error, "unknown module") != NULL)
-            memcpy(cause, error, sizeof(cause));
+            snprintf(cause, cause_bytes, "%s", error);
+    return false;
+}
+
+static bool check_config(struct doctor *doctor)
+{
+    char cause[LINE_BYTES];
+
+    if (doctor_program_loaded(&doctor->program, cause, sizeof(cause)))
+        return true;
     doctor_wrong(doctor,
                  "mend or remove what the reason names, and look for a missing library with "
                  "'ldd' when it is about a shared object",

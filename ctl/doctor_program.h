@@ -17,6 +17,13 @@
 #include "base/status.h"
 #include "ctl/command.h"
 
+/* What it is at while it makes a handshake. */
+#define DOCTOR_PROGRAM_HANDSHAKE "the handshake"
+
+/* What an end of a handshake says when the reason is at the other end. */
+#define DOCTOR_PROGRAM_SILENCE "the other end did not answer, or closed the connection"
+#define DOCTOR_PROGRAM_BROKE "the connection broke"
+
 /* The word that makes qkdctl that program. Not for users. */
 #define DOCTOR_PROGRAM "doctor-program"
 
@@ -58,6 +65,9 @@ bool doctor_program_line(const struct doctor_program *program, const char *name,
 
 /* What the program was about to do when it ended; "start" before it said anything. */
 void doctor_program_stage(const struct doctor_program *program, char *stage, size_t stage_bytes);
+
+/* Whether it could load its file; otherwise why not, copied. */
+bool doctor_program_loaded(const struct doctor_program *program, char *cause, size_t cause_bytes);
 
 /* The program's own side: argv[1] is the first word. */
 enum exit_code doctor_program_main(int argc, char **argv);

@@ -99,10 +99,9 @@ static void say_result(SSL *ssl, int result)
     if (ERR_peek_error() != 0)
         doctor_program_say_errors("handshake-error");
     else if (fault == SSL_ERROR_SYSCALL && system != 0 && system != EAGAIN)
-        doctor_program_say("handshake-error", "the connection broke: %s", strerror(system));
+        doctor_program_say("handshake-error", DOCTOR_PROGRAM_BROKE ": %s", strerror(system));
     else
-        doctor_program_say("handshake-error",
-                           "the server did not answer, or closed the connection");
+        doctor_program_say("handshake-error", DOCTOR_PROGRAM_SILENCE);
 }
 
 /* A certificate for nobody, which lasts an hour; the client does not look at it. */
@@ -154,7 +153,7 @@ enum exit_code doctor_program_serve(int argc, char **argv)
         fd = accept_one(STDIN_FILENO);
     if (fd >= 0) {
         SSL_set_fd(ssl, fd);
-        doctor_program_say("at", "the handshake");
+        doctor_program_say("at", DOCTOR_PROGRAM_HANDSHAKE);
         ERR_clear_error();
         errno = 0;
         say_result(ssl, SSL_accept(ssl));
@@ -203,7 +202,7 @@ enum exit_code doctor_program_connect(int argc, char **argv)
         fd = connect_any(argv[1], argv[2]);
     if (fd >= 0) {
         SSL_set_fd(ssl, fd);
-        doctor_program_say("at", "the handshake");
+        doctor_program_say("at", DOCTOR_PROGRAM_HANDSHAKE);
         ERR_clear_error();
         errno = 0;
         say_result(ssl, SSL_connect(ssl));

@@ -14,7 +14,9 @@ import unittest
 from doctor_case import (diagnose, follow, issue, openssl, past, remove_in_section,
                          set_in_section)
 from fake_kme import FakeKme
-from harness import OPENSSL35, Lab, Server, delivered, wait_until
+from harness import BUILD, OPENSSL35, Lab, Server, delivered, wait_until
+
+TOOLS = BUILD / "tests" / "bin"
 
 
 class Case(unittest.TestCase):
@@ -191,6 +193,33 @@ class BothEnds(Case):
                   *words)
         set_in_section(other, "tls", "Groups = qkd_x25519:qkd_mlkem768")
         self.assert_sound(*words)
+
+    def check_peer(self, section, line, text):
+        """The other SAE's file with this line, because of which no program accepts with it."""
+        other = pathlib.Path(self.lab.conf_with("bob"))
+        good = other.read_text(encoding="utf-8")
+        words = ("--peer-config", other)
+        set_in_section(other, section, line)
+        cure = self.find("handshake", f"the other SAE's file failed before .*{text}",
+                         "by itself: qkdctl doctor --config ", *words)
+        self.assertTrue(cure.endswith(str(other)), cure)
+        other.write_text(good, encoding="utf-8")
+        self.assert_sound(*words)
+
+    def test_the_module_of_the_other_end_is_not_there(self):
+        self.check_peer("qkd_provider", "module = /nonexistent/qkd.so",
+                        "TLS context of a server: .*Groups")
+
+    def test_the_module_of_the_other_end_crashes(self):
+        self.check_peer("qkd_provider", f"module = {TOOLS / 'broken_abort.so'}",
+                        "loading the configuration .*it crashed")
+
+    def test_openssl_cannot_load_the_file_of_the_other_end(self):
+        self.check_peer("init", "nonsense = ssl", "loading the configuration .*nonsense")
+
+    def test_the_other_end_has_a_group_that_nobody_knows(self):
+        self.check_peer("tls", "Groups = qkd_x25519mklem768",
+                        "TLS context of a server: .*Groups")
 
     def test_groups_under_their_older_name_make_a_handshake_as_well(self):
         remove_in_section(self.path, "tls", "Groups")
