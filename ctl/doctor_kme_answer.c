@@ -229,10 +229,25 @@ static bool reserve(struct doctor *doctor)
     return status.outcome == OUTCOME_OK;
 }
 
+/* The count is only what the key server says: it may make keys when it is asked, and one that
+ * leaves the member out has 0 here. */
+static void say_keys(struct doctor *doctor, const char *delivered)
+{
+    const struct etsi014_status *status = &doctor->kme.status;
+
+    if (status->stored_key_count > 0)
+        doctor_ok(doctor, "%" PRId64 " keys with peer '%s' at%s%s%s", status->stored_key_count,
+                  settings_peer(doctor->settings),
+                  status->target_kme_id[0] != '\0' ? " key server " : " another key server",
+                  status->target_kme_id, delivered);
+    else
+        doctor_ok(doctor, "no keys are counted with peer '%s'%s", settings_peer(doctor->settings),
+                  delivered);
+}
+
 void doctor_kme_peer(struct doctor *doctor)
 {
     const struct etsi014_status *status = &doctor->kme.status;
-    const char *peer = settings_peer(doctor->settings);
 
     if (!is_014(doctor)) {
         doctor_ok(doctor, "the key server opened a stream to %s",
@@ -241,14 +256,17 @@ void doctor_kme_peer(struct doctor *doctor)
     }
     if (!check_sizes(doctor, status))
         return;
-    if (status->stored_key_count <= 0)
-        doctor_wrong(doctor, link_cure, "the key server has no key with peer '%s' at the moment",
-                     peer);
-    else if (doctor->choices.peer_config != NULL || reserve(doctor))
-        doctor_ok(doctor, "%" PRId64 " keys with peer '%s' at%s%s%s", status->stored_key_count,
-                  peer, status->target_kme_id[0] != '\0' ? " key server " : " another key server",
-                  status->target_kme_id,
-                  doctor->choices.peer_config == NULL ? ", and one was delivered" : "");
+    if (doctor->choices.peer_config == NULL) {
+        if (reserve(doctor))
+            say_keys(doctor, ", and one was delivered");
+    } else if (status->stored_key_count > 0) {
+        say_keys(doctor, "");
+    } else {
+        doctor_warn(doctor, link_cure,
+                    "the key server counts no keys with peer '%s'; whether it delivers one, the "
+                    "step 'pair' shows",
+                    settings_peer(doctor->settings));
+    }
 }
 
 void doctor_kme_clock(struct doctor *doctor)

@@ -7,7 +7,7 @@ import email.utils
 import socket
 import unittest
 
-from doctor_case import issue, past, set_in_section
+from doctor_case import diagnose, issue, past, set_in_section
 from fake_kme import FakeKme
 from harness import Lab, Server, qkdctl
 from test_doctor_net import Case as Broken
@@ -19,10 +19,12 @@ PROMISES = {"source_KME_ID": "kme-a", "target_KME_ID": "kme-b", "master_SAE_ID":
 
 
 class Story:
-    """A behaviour of FakeKme: a status of its own, with a Date, and keys as there should be."""
+    """A behaviour of FakeKme: a status of its own, with a Date, and keys as there should be, or
+    the HTTP status `refusal` for each. A member that is None is left out."""
 
-    def __init__(self, ahead_s=0, **members):
+    def __init__(self, ahead_s=0, refusal=None, **members):
         self.ahead_s = ahead_s
+        self.refusal = refusal
         self.members = members
 
     def __call__(self, request):
@@ -30,7 +32,11 @@ class Story:
             at = (datetime.datetime.now(datetime.timezone.utc) +
                   datetime.timedelta(seconds=self.ahead_s))
             date = email.utils.format_datetime(at, usegmt=True)
-            request.answer(200, {**PROMISES, **self.members}, headers=(f"Date: {date}",))
+            members = {name: value for name, value in {**PROMISES, **self.members}.items()
+                       if value is not None}
+            request.answer(200, members, headers=(f"Date: {date}",))
+        elif self.refusal is not None:
+            request.answer(self.refusal, {"message": "no keys"})
         else:
             request.answer(200, request.keys())
 
@@ -100,11 +106,28 @@ class NoHelp(Broken):
         self.assert_sound()
 
     def test_a_store_that_is_empty(self):
-        story = Story(stored_key_count=0)
+        story = Story(refusal=503, stored_key_count=0)
         self.fake(story)
-        self.find("kme-peer", "no key with peer 'bob' at the moment", "wait until keys are there")
-        story.members = {}
+        self.find("kme-peer", "no key with peer 'bob': .*503", "wait until keys are there")
+        story.refusal = None
         self.assert_sound()
+
+    def test_keys_that_are_not_counted_and_delivered_are_no_fault(self):
+        for members in ({"stored_key_count": 0}, {"stored_key_count": None}):
+            with self.subTest(members=members):
+                self.fake(Story(**members))
+                self.assertRegex(str(self.assert_sound()),
+                                 "no keys are counted with peer 'bob', and one was delivered")
+
+    def test_keys_that_are_not_counted_are_for_both_ends_to_judge(self):
+        story = Story(stored_key_count=0)
+        other = self.lab.conf_with("bob", kme=self.fake(story).url)
+        words = ("--peer-config", other)
+        self.find("kme-peer", "counts no keys with peer 'bob'; .*'pair'", "wait until keys are",
+                  *words, outcome="warning")
+        self.assertEqual(diagnose(self.path, *words).outcome("pair"), "ok")
+        story.refusal = 503
+        self.find("pair", "our key server: ", "linked", *words)
 
     def test_a_store_that_promises_keys_and_has_none(self):
         admin = ("--admin", self.lab.kme_a_admin)
