@@ -14,7 +14,7 @@
 
 #include "base/deadline.h"
 
-enum { READ_BYTES = 4096, STREAMS = 2, EXIT_NOT_STARTED = 127 };
+enum { READ_BYTES = 4096, STREAMS = 2, EXIT_NOT_STARTED = 127, LOOK_AGAIN_MS = 5 };
 
 /* In the child. */
 static void become_program(const char *config, const char *const *words, int input, const int *to)
@@ -81,14 +81,27 @@ static bool collect(struct doctor_program *program)
     return true;
 }
 
-static void reap(struct doctor_program *program, pid_t pid, bool in_time)
+/* A program may close its streams and go on. */
+static bool ends_in_time(const struct doctor_program *program, int *how)
+{
+    pid_t ended;
+
+    while ((ended = waitpid(program->pid, how, WNOHANG)) == 0 &&
+           !deadline_passed(&program->deadline))
+        poll(NULL, 0, LOOK_AGAIN_MS);
+    return ended == program->pid;
+}
+
+static void reap(struct doctor_program *program)
 {
     int how = 0;
+    bool in_time = collect(program) && ends_in_time(program, &how);
 
-    if (!in_time)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &how, 0) < 0 && errno == EINTR)
-        continue;
+    if (!in_time) {
+        kill(program->pid, SIGKILL);
+        while (waitpid(program->pid, &how, 0) < 0 && errno == EINTR)
+            continue;
+    }
     program->end = !in_time ? PROGRAM_HUNG : WIFSIGNALED(how) ? PROGRAM_CRASHED : PROGRAM_EXITED;
     program->number = WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how);
 }
@@ -131,7 +144,7 @@ bool doctor_program_start(struct doctor_program *program, const char *config,
 bool doctor_program_end(struct doctor_program *program, struct status *status)
 {
     if (program->pid > 0) {
-        reap(program, program->pid, collect(program));
+        reap(program);
         close_pair(program->streams);
         program->pid = 0;
         terminate(&program->out);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "ctl/doctor_program.h"
 
-enum { LIMIT_MS = 20000, VALUE_BYTES = 64 };
+enum { LIMIT_MS = 20000, SHORT_LIMIT_MS = 500, VALUE_BYTES = 64 };
 
 static void run(struct doctor_program *program, const char *stream, size_t count)
 {
@@ -76,11 +78,29 @@ static void all_is_kept_up_to_the_maximum(void **state)
     doctor_program_free(&program);
 }
 
+static void a_program_that_closes_its_streams_and_stays_is_killed(void **state)
+{
+    static const char *const words[] = {"nothing", "0", NULL};
+    struct doctor_program program = {.end = PROGRAM_NOT_RUN};
+    struct status status = STATUS_INIT;
+
+    (void)state;
+    assert_true(doctor_program_run(&program, "/dev/null", words, SHORT_LIMIT_MS, &status));
+    assert_int_equal(program.end, PROGRAM_HUNG);
+    assert_int_equal(program.number, SIGKILL);
+    doctor_program_free(&program);
+}
+
 /* The examined program: this one once more, as qkdctl runs itself. */
-static int chatter(const char *stream, const char *count)
+static int play(const char *stream, const char *count)
 {
     FILE *to = strcmp(stream, "out") == 0 ? stdout : stderr;
 
+    if (strcmp(stream, "nothing") == 0) {
+        close(STDOUT_FILENO);
+        close(STDERR_FILENO);
+        pause();
+    }
     for (size_t i = strtoul(count, NULL, 10); i > 0; i--)
         if (fputc('x', to) == EOF)
             return EXIT_FAILURE;
@@ -92,9 +112,10 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_that_writes_too_much_is_cut_off_and_comes_to_its_end),
         cmocka_unit_test(all_is_kept_up_to_the_maximum),
+        cmocka_unit_test(a_program_that_closes_its_streams_and_stays_is_killed),
     };
 
     if (argc == 4 && strcmp(argv[1], DOCTOR_PROGRAM) == 0)
-        return chatter(argv[2], argv[3]);
+        return play(argv[2], argv[3]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
