@@ -152,7 +152,7 @@ class ExitUnderValgrind(ExitCase):
             with self.subTest(openssl=openssl.program):
                 server = self.server(openssl)
                 report = self.lab.temp / "report.valgrind"
-                command = ["valgrind", "--keep-debuginfo=yes", "--error-exitcode=99",
+                command = ["valgrind", "--vgdb=no", "--keep-debuginfo=yes", "--error-exitcode=99",
                            "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
                            "--errors-for-leak-kinds=none", f"--log-file={report}",
                            *program(openssl, self.lab.ca, server.port)]

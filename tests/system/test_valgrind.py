@@ -10,7 +10,7 @@ import unittest
 from harness import (LIMIT_S, OPENSSL35, QKD_KME, SANITIZED, SYSTEM_OPENSSL, Lab, OpenSSL, Server,
                      child_env, http_get, run_client, wait_until)
 
-VALGRIND = ["valgrind", "--error-exitcode=99", "--leak-check=full",
+VALGRIND = ["valgrind", "--vgdb=no", "--error-exitcode=99", "--leak-check=full",
             "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible"]
 
