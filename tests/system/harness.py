@@ -131,10 +131,10 @@ def wait_until(condition, what, limit_s=LIMIT_S):
 
 # --- programs ------------------------------------------------------------------------------
 
-def qkdctl(*words, conf=None, check=False, **more):
+def qkdctl(*words, conf=None, check=False, program=QKDCTL, **more):
     """Runs qkdctl; the CompletedProcess with text output."""
     env = child_env(**({"OPENSSL_CONF": str(conf)} if conf else {}), **more)
-    done = subprocess.run([QKDCTL, *map(str, words)], env=env, capture_output=True, text=True,
+    done = subprocess.run([program, *map(str, words)], env=env, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=3 * LIMIT_S, check=False)
     if check and done.returncode != 0:
         raise HarnessError(f"qkdctl {' '.join(map(str, words))}: exit {done.returncode}\n"
@@ -183,13 +183,15 @@ def delivered(lab, role):
 # --- laboratory ----------------------------------------------------------------------------
 
 class Lab:
-    """A laboratory in a temporary folder, initialised and up (up=False: only initialised).
+    """A laboratory in a temporary folder, initialised and up (up=False: only initialised), by
+    `program`, a qkdctl.
 
     Attributes: dir, base_port, kme_a_014, kme_b_014, kme_a_004, kme_b_004, kme_a_admin,
     kme_b_admin, ca. Servers are named "kme-a" and "kme-b", SAEs "alice" and "bob".
     """
 
-    def __init__(self, initiator="client", up=True, **init_options):
+    def __init__(self, initiator="client", up=True, program=QKDCTL, **init_options):
+        self._program = program
         self._words = ["--initiator", initiator]
         for name, value in init_options.items():
             self._words += ["--" + name.replace("_", "-"), str(value)]
@@ -212,7 +214,7 @@ class Lab:
         self.base_port = ports.base
         self.dir = pathlib.Path(folder) / "lab"
         self.temp = pathlib.Path(folder)
-        qkdctl("lab", "init", self.dir, "--base-port", ports.base, *self._words, check=True)
+        self._qkdctl("init", "--base-port", ports.base, *self._words)
         self._read_env()
         self.ca = str(self.dir / "pki" / "ca.pem")
         self._stack.callback(self._end_servers)
@@ -234,21 +236,24 @@ class Lab:
                      "KME_B_ADMIN"):
             setattr(self, name.lower(), self.env_file[name])
 
+    def _qkdctl(self, verb, *words):
+        qkdctl("lab", verb, self.dir, *words, check=True, program=self._program)
+
     def up(self):
         """qkdctl lab up; also starts the one that is missing."""
-        qkdctl("lab", "up", self.dir, check=True)
+        self._qkdctl("up")
         self._read_env()
 
     def down(self):
         """qkdctl lab down."""
-        qkdctl("lab", "down", self.dir, check=True)
+        self._qkdctl("down")
         self._read_env()
 
     def _end_servers(self):
         for name in ("kme-a", "kme-b"):
             with contextlib.suppress(HarnessError, ProcessLookupError):
                 self.resume(name)
-        qkdctl("lab", "down", self.dir)
+        qkdctl("lab", "down", self.dir, program=self._program)
 
     # Files.
 
@@ -296,14 +301,11 @@ class Lab:
         path = self.dir / f"{name}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    def _is_gone(self, pid):
-        return is_gone(pid)
-
     def stop(self, name, signum=signal.SIGTERM):
         """Ends one key server and waits until it is gone."""
         pid = self.pid(name)
         os.kill(pid, signum)
-        wait_until(lambda: self._is_gone(pid), f"end of {name}")
+        wait_until(lambda: is_gone(pid), f"end of {name}")
 
     def kill(self, name):
         """Ends one key server without a chance to clean up."""
@@ -311,7 +313,7 @@ class Lab:
 
     def start(self, name):
         """Starts a key server that was stopped, and waits until keys flow again."""
-        if not self._is_gone(self.pid(name)):
+        if not is_gone(self.pid(name)):
             raise HarnessError(f"{name} runs already")
         self.up()
 

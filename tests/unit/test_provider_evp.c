@@ -459,5 +459,5 @@ int main(void)
         cmocka_unit_test(a_key_is_used_for_its_own_side_only),
     };
 
-    return cmocka_run_group_tests_name(__FILE__, tests, world_files_make, world_files_remove);
+    return cmocka_run_group_tests_name(__FILE__, tests, make_files, remove_files);
 }

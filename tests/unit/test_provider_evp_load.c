@@ -134,7 +134,7 @@ static void loading_and_unloading_a_thousand_times_leaves_nothing(void **state)
 
     (void)state;
     world_open(&world, WORLD_SILENT, "alice", "bob", "initiator = server");
-    temp_path(&world_temp, "openssl.cnf", path);
+    temp_path(&temp, "openssl.cnf", path);
     for (int i = 0; i < LOADS; i++) {
         OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
         EVP_PKEY *key = NULL;
@@ -195,5 +195,5 @@ int main(void)
         cmocka_unit_test(the_provider_says_who_it_is),
     };
 
-    return cmocka_run_group_tests_name(__FILE__, tests, world_files_make, world_files_remove);
+    return cmocka_run_group_tests_name(__FILE__, tests, make_files, remove_files);
 }

@@ -254,5 +254,5 @@ int main(void)
         cmocka_unit_test(a_group_is_asked_for_by_its_own_name_only),
     };
 
-    return cmocka_run_group_tests_name(__FILE__, tests, world_files_make, world_files_remove);
+    return cmocka_run_group_tests_name(__FILE__, tests, make_files, remove_files);
 }

@@ -14,7 +14,7 @@
 #include <openssl/provider.h>
 
 #include "provider/reasons.h"
-#include "tests/unit/pem.h"
+#include "tests/unit/identity_files.h"
 
 extern OSSL_provider_init_fn OSSL_provider_init;
 
@@ -30,24 +30,6 @@ struct world {
     int socket; /* keeps the port of the key server ours */
     int port;
 };
-
-/* Files that the settings of all worlds name. */
-static struct temp world_temp;
-
-static inline int world_files_make(void **state)
-{
-    (void)state;
-    temp_make(&world_temp);
-    pem_write_identity(&world_temp);
-    return 0;
-}
-
-static inline int world_files_remove(void **state)
-{
-    (void)state;
-    temp_remove(&world_temp);
-    return 0;
-}
 
 static inline void world_open_port(struct world *world, enum world_port kind)
 {
@@ -82,8 +64,8 @@ static inline void world_load(struct world *world, const char *lines)
     char text[2 * WORLD_SETTINGS_BYTES], path[TEMP_PATH_BYTES];
 
     snprintf(text, sizeof(text), format, lines);
-    temp_write(&world_temp, "openssl.cnf", text, strlen(text));
-    temp_path(&world_temp, "openssl.cnf", path);
+    temp_write(&temp, "openssl.cnf", text, strlen(text));
+    temp_path(&temp, "openssl.cnf", path);
     world->library = OSSL_LIB_CTX_new();
     assert_non_null(world->library);
     assert_int_equal(OSSL_PROVIDER_add_builtin(world->library, "qkd", OSSL_provider_init), 1);
@@ -98,8 +80,8 @@ static inline void world_open(struct world *world, enum world_port kind, const c
     char lines[WORLD_SETTINGS_BYTES], cert[TEMP_PATH_BYTES], key[TEMP_PATH_BYTES];
 
     world_open_port(world, kind);
-    temp_path(&world_temp, "cert.pem", cert);
-    temp_path(&world_temp, "key.pem", key);
+    temp_path(&temp, "cert.pem", cert);
+    temp_path(&temp, "key.pem", key);
     snprintf(lines, sizeof(lines),
              "sae = %s\npeer = %s\nkme = https://127.0.0.1:%d\ncert = %s\nkey = %s\nca = %s\n%s",
              sae, peer, world->port, cert, key, cert, more);
