@@ -43,6 +43,11 @@ struct key_pool {
     struct slot slots[];
 };
 
+static size_t cells_bytes(const struct key_pool *pool)
+{
+    return pool->capacity * sizeof(pool->cells[0]);
+}
+
 static uint64_t word_of(pid_t pid, uint64_t value)
 {
     return ((uint64_t)pid << VALUE_BITS) | value;
@@ -103,7 +108,7 @@ struct key_pool *key_pool_new(size_t capacity, int64_t max_age_ns)
         return NULL;
     pool->capacity = capacity;
     pool->max_age_ns = max_age_ns;
-    pool->cells = cells_new(capacity * sizeof(pool->cells[0]));
+    pool->cells = cells_new(cells_bytes(pool));
     if (pool->cells == NULL) {
         OPENSSL_free(pool);
         return NULL;
@@ -115,8 +120,8 @@ void key_pool_free(struct key_pool *pool)
 {
     if (pool == NULL)
         return;
-    OPENSSL_cleanse(pool->cells, pool->capacity * sizeof(pool->cells[0]));
-    munmap(pool->cells, pool->capacity * sizeof(pool->cells[0]));
+    OPENSSL_cleanse(pool->cells, cells_bytes(pool));
+    munmap(pool->cells, cells_bytes(pool));
     OPENSSL_free(pool);
 }
 
@@ -133,8 +138,9 @@ static bool is_too_old(const struct key_pool *pool, int64_t reserved_ns, int64_t
 bool key_pool_has_fresh(const struct key_pool *pool, int64_t now_ns)
 {
     pid_t pid = getpid();
+    size_t count = value_of(&pool->level, pid) > 0 ? pool->capacity : 0;
 
-    for (size_t i = 0; value_of(&pool->level, pid) > 0 && i < pool->capacity; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct slot *slot = &pool->slots[i];
 
         if (value_of(&slot->state, pid) == SLOT_FULL &&
@@ -181,7 +187,7 @@ static void fill(struct key_pool *pool, struct slot *slot, const struct ahead_ke
 static void lock_in_this_process(const struct key_pool *pool, pid_t pid)
 {
     if (atomic_load(&pool->level) >> VALUE_BITS != (uint64_t)pid)
-        (void)mlock(pool->cells, pool->capacity * sizeof(pool->cells[0]));
+        (void)mlock(pool->cells, cells_bytes(pool));
 }
 
 static bool put(struct key_pool *pool, const struct ahead_key *item, int64_t now_ns)
@@ -318,6 +324,6 @@ void key_pool_count(const struct key_pool *pool, struct key_pool_counts *counts)
 
 const uint8_t *key_pool_memory(const struct key_pool *pool, size_t *size_bytes)
 {
-    *size_bytes = pool->capacity * sizeof(pool->cells[0]);
+    *size_bytes = cells_bytes(pool);
     return (const uint8_t *)pool->cells;
 }

@@ -108,7 +108,8 @@ bool source_turn(struct source *source, const struct key_ref *ref, const struct 
 
 bool source_is_open(struct source *source, struct status *status)
 {
-    return stock_look(source->stock) || site_is_open(source->site, status);
+    return site_has_any(source->site) || stock_look(source->stock) ||
+           site_is_open(source->site, status);
 }
 
 static bool ask_prepare(const struct source_ops *ops, void *state, void *argument,
