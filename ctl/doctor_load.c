@@ -48,21 +48,6 @@ static bool check_end(struct doctor *doctor)
     return false;
 }
 
-/* The oldest error is the cause, and comes with the most detail. */
-bool doctor_program_loaded(const struct doctor_program *program, char *cause, size_t cause_bytes)
-{
-    char result[STAGE_BYTES] = "", error[LINE_BYTES];
-
-    doctor_program_line(program, "config", 0, result, sizeof(result));
-    if (strcmp(result, "loaded") == 0)
-        return true;
-    snprintf(cause, cause_bytes, "no reason is given");
-    for (size_t i = 0; doctor_program_line(program, "config-error", i, error, sizeof(error)); i++)
-        if (i == 0 || strstr(error, "unknown module") != NULL)
-            snprintf(cause, cause_bytes, "%s", error);
-    return false;
-}
-
 static bool check_config(struct doctor *doctor)
 {
     char cause[LINE_BYTES];

@@ -15,6 +15,7 @@
 #include "base/deadline.h"
 
 enum { READ_BYTES = 4096, STREAMS = 2, EXIT_NOT_STARTED = 127, LOOK_AGAIN_MS = 5 };
+enum { WORD_BYTES = 128, LINE_BYTES = 1024 };
 
 /* In the child. */
 static void become_program(const char *config, const char *const *words, int input, const int *to)
@@ -199,4 +200,19 @@ void doctor_program_stage(const struct doctor_program *program, char *stage, siz
     snprintf(stage, stage_bytes, "start");
     for (size_t i = 0; doctor_program_line(program, "at", i, stage, stage_bytes); i++)
         continue;
+}
+
+/* The oldest error is the cause, and comes with the most detail. */
+bool doctor_program_loaded(const struct doctor_program *program, char *cause, size_t cause_bytes)
+{
+    char result[WORD_BYTES] = "", error[LINE_BYTES];
+
+    doctor_program_line(program, "config", 0, result, sizeof(result));
+    if (strcmp(result, "loaded") == 0)
+        return true;
+    snprintf(cause, cause_bytes, "no reason is given");
+    for (size_t i = 0; doctor_program_line(program, "config-error", i, error, sizeof(error)); i++)
+        if (i == 0 || strstr(error, "unknown module") != NULL)
+            snprintf(cause, cause_bytes, "%s", error);
+    return false;
 }

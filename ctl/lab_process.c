@@ -25,20 +25,29 @@ enum {
 
 extern char **environ;
 
+/* Into a buffer that the caller frees in any case. */
+static bool proc_read(pid_t pid, const char *name, struct buf *text)
+{
+    struct status status = STATUS_INIT;
+    char path[64];
+
+    buf_init(text, CMDLINE_MAX_BYTES);
+    snprintf(path, sizeof(path), "/proc/%ld/%s", (long)pid, name);
+    return file_read(path, 0, text, &status);
+}
+
 /* A process ID may have been given to another program since: the command line tells, and a
  * process that only waits to be reaped has none. */
 bool lab_kme_running(const struct lab *lab, enum lab_kme kme)
 {
-    char proc[64], config[PATH_MAX];
+    char config[PATH_MAX];
     struct status status = STATUS_INIT;
     struct buf cmdline;
     bool ours = false;
 
     if (lab->pids[kme] == 0 || !lab_path(lab, config, &status, "%s.conf", lab_kme_name(kme)))
         return false;
-    buf_init(&cmdline, CMDLINE_MAX_BYTES);
-    snprintf(proc, sizeof(proc), "/proc/%ld/cmdline", (long)lab->pids[kme]);
-    if (file_read(proc, 0, &cmdline, &status) && cmdline.length > 0)
+    if (proc_read(lab->pids[kme], "cmdline", &cmdline) && cmdline.length > 0)
         ours = memmem(cmdline.data, cmdline.length, "qkd-kme", strlen("qkd-kme")) != NULL &&
                memmem(cmdline.data, cmdline.length, config, strlen(config) + 1) != NULL;
     buf_free(&cmdline);
@@ -135,18 +144,11 @@ bool lab_kme_start(struct lab *lab, enum lab_kme kme, struct status *status)
 /* A process that ends loses its command line before it lets go of its ports and its store. */
 static bool is_ending(pid_t pid)
 {
-    char path[64];
     struct buf cmdline, stat;
-    struct status status = STATUS_INIT;
     const char *name_end;
-    bool ending;
+    bool ending = proc_read(pid, "cmdline", &cmdline) && cmdline.length == 0;
 
-    buf_init(&cmdline, CMDLINE_MAX_BYTES);
-    buf_init(&stat, CMDLINE_MAX_BYTES);
-    snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
-    ending = file_read(path, 0, &cmdline, &status) && cmdline.length == 0;
-    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    ending = ending && file_read(path, 0, &stat, &status);
+    ending = proc_read(pid, "stat", &stat) && ending;
     buf_put_u8(&stat, '\0');
     /* PID (NAME) STATE: Z and X are over. */
     name_end = ending && !stat.failed ? strrchr((const char *)stat.data, ')') : NULL;
